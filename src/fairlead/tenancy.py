@@ -36,7 +36,7 @@ _current: ContextVar[Tenant | None] = ContextVar("fairlead_tenant", default=None
 
 def check_name(field: str, value: str) -> str:
     """``value`` when it can be part of a namespace, else :class:`InvalidInputError`."""
-    if not isinstance(value, str) or not _NAME.match(value):
+    if not _NAME.match(value):
         raise InvalidInputError(
             f"{field} {value!r} is not a valid name.",
             remedy="Use 1 to 63 lower-case letters, digits, dots, dashes or underscores, starting with a letter or digit.",

@@ -1,0 +1,1 @@
+"""Fairlead runs a fleet of AI agents as a dependable system."""

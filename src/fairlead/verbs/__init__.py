@@ -1,0 +1,48 @@
+"""The declared table of verbs: what Fairlead can do, said once for every face.
+
+Each noun has a module with its ``VERBS``. Modules import their machinery inside the calls, so that one command does
+not pay for the others.
+"""
+
+from __future__ import annotations
+
+from fairlead.verbs.table import Param, Verb
+
+NOUNS: dict[str, str] = {
+    "runs": "list, watch and control runs",
+    "workflow": "list, show, draw and validate workflows",
+    "agent": "list and show agents",
+}
+"""Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
+
+NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent"}
+
+
+def load(noun: str) -> tuple[Verb, ...]:
+    """The verbs of a noun; of those without one for the empty string."""
+    match noun:
+        case "":
+            from fairlead.verbs import top
+
+            return top.VERBS
+        case "runs":
+            from fairlead.verbs import runs
+
+            return runs.VERBS
+        case "workflow":
+            from fairlead.verbs import workflow
+
+            return workflow.VERBS
+        case "agent":
+            from fairlead.verbs import agent
+
+            return agent.VERBS
+    return ()
+
+
+def every_verb() -> tuple[Verb, ...]:
+    """The whole table."""
+    return tuple(verb for noun in ("", *NOUNS) for verb in load(noun))
+
+
+__all__ = ["NOUNS", "NOUN_ALIASES", "Param", "Verb", "every_verb", "load"]

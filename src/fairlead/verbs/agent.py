@@ -1,0 +1,7 @@
+"""Verbs of `agent`."""
+
+from __future__ import annotations
+
+from fairlead.verbs.table import Verb
+
+VERBS: tuple[Verb, ...] = ()
