@@ -75,3 +75,8 @@ def use_tenant(tenant: Tenant) -> Iterator[Tenant]:
         yield tenant
     finally:
         _current.reset(token)
+
+
+def adopt_tenant(tenant: Tenant) -> None:
+    """Makes an already checked tenant current for the rest of this context; for a task's own context."""
+    _current.set(tenant)
