@@ -152,9 +152,7 @@ def watch(context: Context, run: str, after: int = 0) -> Iterator[dict[str, Any]
     app = context.open(create=False)
     try:
         row = find_run(app, run)
-        last = after
-        for event in _follow(app, lambda: last, subject=row.id):
-            last = event.index
+        for event in follow(app, after, subject=row.id):
             yield event.to_dict()
             if event.type in ("run.completed", "run.failed", "run.terminated"):
                 return
@@ -162,15 +160,16 @@ def watch(context: Context, run: str, after: int = 0) -> Iterator[dict[str, Any]
         app.database.close()
 
 
-def _follow(app: Any, after: Any, **criteria: Any) -> Iterator[Any]:
+def follow(app: Any, after: int, **criteria: Any) -> Iterator[Any]:
     """History, then what other processes commit. Looks when the database says that it changed."""
     import time
 
     seen: Any = None
     while True:
-        page = app.store.events_sync(after=after(), limit=500, **criteria)
+        page = app.store.events_sync(after=after, limit=500, **criteria)
         yield from page
         if page:
+            after = page[-1].index
             continue
         while True:
             version = app.database.version_sync()

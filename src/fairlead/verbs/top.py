@@ -204,7 +204,7 @@ def events(
 ) -> Iterator[dict[str, Any]]:
     from fairlead.errors import InvalidInputError
     from fairlead.events import EVENT_TYPES
-    from fairlead.verbs.runs import _follow
+    from fairlead.verbs.runs import follow as follow_from
 
     for name in type or ():
         if name not in EVENT_TYPES:
@@ -223,8 +223,7 @@ def events(
             last = event.index
             yield event.to_dict()
         if follow:
-            for event in _follow(app, lambda: last, **criteria):
-                last = event.index
+            for event in follow_from(app, last, **criteria):
                 yield event.to_dict()
     finally:
         app.database.close()
