@@ -623,7 +623,7 @@ class Execution:
         return await self.engine.start(
             target,
             inputs,
-            parent=self.run,
+            parent=self.run._replace(model=self.model, permission_mode=self.permission_mode),
             idempotency_key=f"{self.run.id}/{key}",
             cause=f"run:{self.run.id}",
             tenant=self._tenant,

@@ -22,6 +22,11 @@ _current: ContextVar[StepContext | None] = ContextVar("fairlead_step", default=N
 _scope: ContextVar[Scope | None] = ContextVar("fairlead_scope", default=None)
 
 
+def find_step() -> StepContext | None:
+    """The step that is running in this context, or None."""
+    return _current.get()
+
+
 def current_step() -> StepContext:
     """The step that is running in this context; :class:`NotFoundError` outside of one."""
     step = _current.get()
@@ -190,6 +195,18 @@ class StepContext:
         return await self.execution.ask(full, question, scope)
 
     # ── durable parts ────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def at_top(self) -> bool:
+        """Whether this is called by the step itself and not by a part of it."""
+        return self._here() is self._root
+
+    @contextmanager
+    def part(self, name: str, *, key: str | None = None) -> Iterator[None]:
+        """Names the parts within the block under a part of their own, which is not journaled itself."""
+        scope = self._here()
+        with scope.part(scope.part_key(name, key)):
+            yield
 
     def kept(self, key: str) -> StepResult | None:
         """The journaled result of the part under ``key``, None when it has not finished.
