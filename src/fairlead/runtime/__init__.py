@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fairlead.runtime.breaker import BreakerPolicy
 from fairlead.runtime.engine import RunReleasedError, Runtime, RuntimeOptions, Unrecovered
+from fairlead.runtime.flow import Flow
 from fairlead.runtime.graph import REQUIRED, Edge, Node, Retry, Workflow
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment, Rewrite, Veto
@@ -19,6 +20,7 @@ __all__ = [
     "REQUIRED",
     "BreakerPolicy",
     "Edge",
+    "Flow",
     "Hooks",
     "Middleware",
     "Moment",

@@ -1,8 +1,8 @@
 """Where the parameters of a step's function get their values, settled once per graph.
 
-A parameter is bound, in this order, to: the step context (``ctx`` or annotated ``StepContext``); an explicit argument;
-``item`` and ``index`` of a fan-out; the dependency of that name; the workflow's input of that name; the item, when it is
-the only one left; its default. Dashes in step names match underscores.
+A parameter is bound, in this order, to: the step context (``ctx`` or annotated ``StepContext``); an explicit
+argument; ``item`` and ``index`` of a fan-out; the dependency of that name; the workflow's input of that name; the item,
+when it is the only one left; its default. Dashes in step names match underscores.
 """
 
 from __future__ import annotations

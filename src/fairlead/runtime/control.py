@@ -1,7 +1,7 @@
 """Control from outside: requests, where they go, and what they do.
 
-A run that is carried out here is asked directly. One that a living process carries out gets a row in its mailbox, which its
-owner watches. One that nobody carries out is changed in the store by whoever asks.
+A run that is carried out here is asked directly. One that a living process carries out gets a row in its mailbox,
+which its owner watches. One that nobody carries out is changed in the store by whoever asks.
 """
 
 from __future__ import annotations

@@ -194,7 +194,8 @@ class Runtime:
         """Accepts a run durably and begins it.
 
         ``target`` is a workflow, its name, an agent, an agent's name, or a function. A known ``idempotency_key``
-        gives the earlier run. Raises :class:`InvalidInputError` or :class:`InvalidGraphError` before anything is stored.
+        gives the earlier run. Raises :class:`InvalidInputError` or :class:`InvalidGraphError` before anything is
+        stored.
         """
         if self._closing:
             raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")

@@ -110,7 +110,7 @@ class Execution:
         self._pump()
 
     async def stop(self, why: str, grace: float = 5.0) -> list[str]:
-        """Cancels everything in flight and waits for it; returns the keys of what would not end in ``grace`` seconds."""
+        """Cancels everything in flight; returns the keys of what would not end within ``grace`` seconds."""
         self.stopping = why
         self.held = True
         self._ready.clear()

@@ -25,7 +25,7 @@ POINTS = tuple(
 
 
 class Moment(NamedTuple):
-    """What a hook is told. ``value`` is the arguments at ``pre``, the result at ``post``, the error text at ``error``."""
+    """What a hook is told. ``value``: the arguments at ``pre``, the result at ``post``, the error at ``error``."""
 
     point: str
     name: str

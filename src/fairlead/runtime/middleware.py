@@ -176,7 +176,7 @@ class Breakers:
             if not breaker.admit(now):
                 wait = breaker.retry_after(now)
                 return StepResult.service_unavailable(
-                    f"the circuit breaker of agent {agent!r} is {breaker.state.value}; it lets calls through again in {wait:.1f} s.",
+                    f"the circuit breaker of agent {agent!r} is {breaker.state.value}; try again in {wait:.1f} s.",
                     retry_after=wait,
                 )
             if breaker.state is not before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -119,8 +120,14 @@ def _node(step: StepSpec) -> Node:
     )
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which YAML would silently let the last one win."""
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader in which only true and false are booleans (as in YAML 1.2, so that `on:` is a word), and which
+    refuses a key given twice, where YAML would silently let the last one win."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the loader's own way of configuration
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -132,6 +139,9 @@ class _UniqueKeys(yaml.SafeLoader):
             if isinstance(key.value, str):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
 def load_workflow(path: Path) -> Workflow:
@@ -155,7 +165,7 @@ def parse_workflow(text: str, origin: str) -> Workflow:
     try:
         if sum(1 for _ in aliases) > 100:
             raise InvalidGraphError(f"{origin} has more than 100 YAML aliases.", remedy="Write the values out.")
-        data = yaml.load(text, _UniqueKeys)
+        data = yaml.load(text, _StrictLoader)
     except (yaml.YAMLError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

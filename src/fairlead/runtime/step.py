@@ -362,8 +362,7 @@ Invoke = Callable[[StepContext], Awaitable[StepResult]]
 
 def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict[str, Any]] | None) -> Invoke:
     """The innermost call. Plain functions run on a worker thread, so that they cannot stall the loop."""
-    function = call if inspect.isfunction(call) or inspect.ismethod(call) else type(call).__call__
-    if inspect.iscoroutinefunction(function):
+    if _is_coroutine_function(call):
 
         async def run(step: StepContext) -> Any:
             return await (call() if bind is None else call(**bind(step)))
@@ -385,6 +384,14 @@ def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict
         return value if type(value) is StepResult else StepResult(True, value)
 
     return invoke
+
+
+def _is_coroutine_function(call: Callable[..., Any]) -> bool:
+    call = inspect.unwrap(call)
+    while hasattr(call, "func"):
+        call = call.func
+    plain = inspect.isfunction(call) or inspect.ismethod(call)
+    return inspect.iscoroutinefunction(call if plain else type(call).__call__)
 
 
 def _text(exc: Exception) -> str:

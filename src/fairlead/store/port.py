@@ -84,8 +84,13 @@ class CommandRow(NamedTuple):
 class RunStore(Protocol):
     """What the runtime asks of a store. Every list is bound to one tenant unless the runtime itself asks."""
 
-    bus: EventBus
-    durable: bool
+    @property
+    def bus(self) -> EventBus: ...
+
+    @property
+    def durable(self) -> bool:
+        """Whether results are kept, so that a run can be resumed."""
+        ...
 
     async def create(self, run: RunRow, *drafts: Draft) -> tuple[RunRow, bool]:
         """Stores a run; (the stored row, whether it is new). A known idempotency key gives the earlier row."""
