@@ -162,9 +162,7 @@ class LlmAgent:
         model = None
         if name is not None and (self.agent.model is None or (step is not None and step.model is not None)):
             model = await resolve_model(self.resolve, name)
-        control = (
-            [] if step is None else [StepControl(step, self.name, self.resolve, model=name, stream=self.stream)]
-        )
+        control = [] if step is None else [StepControl(step, self.name, self.resolve, model=name, stream=self.stream)]
         result = await self.agent.run(
             prompt, model=model, deps=self.deps, usage_limits=self.limits, capabilities=control, infer_name=False
         )

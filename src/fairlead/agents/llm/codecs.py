@@ -27,7 +27,7 @@ class ResponseCodec:
 
 
 class Said(NamedTuple):
-    """What a tool call came to when that is not a value: ``retry``, ``failed`` or ``denied``, and what the model is told."""
+    """What a tool call came to when it gave no value: ``retry``, ``failed`` or ``denied``, and what the model is told."""
 
     word: str
     message: str
@@ -46,17 +46,19 @@ class OutcomeCodec:
 
     def dump(self, value: Any) -> Any:
         if isinstance(value, Said):
-            return {"said": value.word, "message": value.message}
+            return {"outcome": value.word, "message": value.message}
         if isinstance(value, ToolReturn):
-            return {"return": _RETURN.dump_python(value, mode="json")}
-        return {"value": _CONTENT.dump_python(value, mode="json")}
+            return {"outcome": "return", "value": _RETURN.dump_python(value, mode="json")}
+        return {"outcome": "content", "value": _CONTENT.dump_python(value, mode="json")}
 
     def load(self, data: Any) -> Any:
-        if "said" in data:
-            return Said(data["said"], data["message"])
-        if "return" in data:
-            return _RETURN.validate_python(data["return"])
-        return _CONTENT.validate_python(data["value"]) if "value" in data else data
+        word = data.get("outcome") if isinstance(data, dict) else None
+        if word in ("retry", "failed", "denied"):
+            return Said(word, data["message"])
+        if word == "return":
+            return _RETURN.validate_python(data["value"])
+        # A call whose end was unknown holds what a person said of it, as it was said.
+        return _CONTENT.validate_python(data["value"]) if word == "content" else data
 
 
 RESPONSE = ResponseCodec()

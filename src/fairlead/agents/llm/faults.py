@@ -84,6 +84,8 @@ def explain(exc: Exception) -> FairleadError | None:
 
 
 def _reaction(exc: Exception) -> tuple[type[FairleadError] | None, str]:
+    if isinstance(exc, ai.ModelHTTPError) and exc.status_code == 403:
+        return ForbiddenError, "Check what the key of the provider may do."
     for kind, reaction, remedy in _REACTIONS:
         if isinstance(exc, kind):
             return reaction, remedy
@@ -100,7 +102,6 @@ def _of_status(status: int) -> type[FairleadError]:
     known: dict[int, type[FairleadError]] = {
         401: AuthenticationFailedError,
         402: BudgetError,
-        403: ForbiddenError,
         404: NotFoundError,
         408: StepTimeoutError,
         429: RateLimitedError,

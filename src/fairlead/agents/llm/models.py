@@ -27,7 +27,7 @@ def resolve_by_name(name: str) -> Model:
     """
     model = infer_model(name)
     client = getattr(model, "client", None)
-    if hasattr(client, "max_retries"):
+    if client is not None and hasattr(client, "max_retries"):
         client.max_retries = 0
     return model
 
@@ -67,9 +67,7 @@ class JournaledModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         # The journal holds whole answers, so whoever listens is shown the pieces of a whole one.
         response = await self._journaled(self._ask_streaming, messages, model_settings, model_request_parameters)
-        yield CompletedStreamedResponse(
-            response, model_request_parameters=model_request_parameters, replay_events=True
-        )
+        yield CompletedStreamedResponse(response, model_request_parameters=model_request_parameters, replay_events=True)
 
     async def _ask_streaming(
         self,

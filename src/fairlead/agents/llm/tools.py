@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,9 +18,9 @@ _MARK = "fairlead"
 class Declared(NamedTuple):
     """What a tool's maker said about it.
 
-    ``permission`` is what it does to the user's things; ``effect`` that it may act on the world, so that its start is made
-    durable and it is never silently repeated; ``guarded`` that its exceptions are told to the model and do not end the
-    agent's run.
+    ``permission`` is what it does to the user's things; ``effect`` that it may act on the world, so that its start is
+    made durable and it is never silently repeated; ``guarded`` that its exceptions are told to the model and do not end
+    the agent's run.
     """
 
     permission: Permission = "read"
@@ -42,7 +43,10 @@ def llm_tool(
     """
     acts = permission != "read" if effect is None else effect
     metadata = {**(options.pop("metadata", None) or {}), _MARK: Declared(permission, acts, guarded)._asdict()}
-    return AiTool(function, metadata=metadata, **options)
+    with warnings.catch_warnings():
+        # A tool may answer with a StepResult, which has no schema of its own; what the model is told is its data.
+        warnings.filterwarnings("ignore", "Could not generate return schema", UserWarning)
+        return AiTool(function, metadata=metadata, **options)
 
 
 def as_llm_tool(target: Any) -> Any:

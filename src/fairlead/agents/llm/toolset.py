@@ -36,7 +36,9 @@ class JournaledToolset(WrapperToolset[Any]):
         step = self.control.step
         key = call_key(ctx, name, ctx.tool_call_id)
         known = step.kept(key)
-        outcome = OUTCOME.load(known.data) if known is not None else await self._carry_out(key, name, tool_args, ctx, tool)
+        outcome = (
+            OUTCOME.load(known.data) if known is not None else await self._carry_out(key, name, tool_args, ctx, tool)
+        )
         return outcome.settle() if isinstance(outcome, Said) else outcome
 
     async def _carry_out(
