@@ -62,36 +62,82 @@ def test_a_pause_takes_effect_before_the_next_request(opened: Opened) -> None:
 
 def test_another_model_takes_over_and_a_replay_keeps_each_answer_in_its_place(opened: Opened) -> None:
     done, note = notes()
-    gate = asyncio.Event()
-    steps = [("note", {"word": "one"}), ("note", {"word": "two"}), ("note", {"word": "three"})]
-    first, second, third = Script(*steps, "first", delay=0.03), Script(*steps, "second"), Script(*steps, "third")
+    gates = {word: asyncio.Event() for word in ("one", "two", "three")}
+    steps = [("note", {"word": word}) for word in gates]
+    first, second, third = Script(*steps, "first"), Script(*steps, "second"), Script(*steps, "third")
 
     async def hold(word: str) -> str:
-        await gate.wait()
+        await gates[word].wait()
         return note(word)
 
-    def resolver(script: Script) -> Callable[[str], Model]:
-        return lambda name: {"b": script.model}[name]
+    def make(model_b: Model) -> LlmAgent:
+        tools = [AiTool(hold, name="note")]
+        return LlmAgent.build("a", model=first.model, tools=tools, resolve={"b": model_b}.__getitem__)
 
     async def main() -> None:
         async with opened() as runtime:
-            agent = LlmAgent.build("a", model=first.model, tools=[AiTool(hold, name="note")], resolve=resolver(second))
-            run = await runtime.start(agent, {"prompt": "go"})
+            run = await runtime.start(make(second.model), {"prompt": "go"})
             await first.arrived.wait()
             await run.change_model("b")
-            gate.set()
-            await until(lambda: len(done) >= 2)
+            gates["one"].set()
+            await until(lambda: len(second.asked) == 1)
+            await asyncio.sleep(0.05)
             await crash(runtime, run.id)
-            assert len(first.asked) == 1
-            asked_before = len(second.asked)
-            assert asked_before >= 1
+        for gate in gates.values():
+            gate.set()
         async with opened() as runtime:
-            again = LlmAgent.build("a", model=first.model, tools=[AiTool(hold, name="note")], resolve=resolver(third))
-            runtime.register(again.as_workflow())
-            (handle,), _ = await runtime.recover()
-            assert (await handle.result()).data == ("third" if third.asked else "second")
-            assert len(first.asked) == 1
-            assert [w for w in dict.fromkeys(done)] == ["one", "two", "three"]
+            runtime.register(make(third.model).as_workflow())
+            (again,), _ = await runtime.recover()
+            assert (await again.result()).data == "third"
+            assert (len(first.asked), len(second.asked), len(third.asked)) == (1, 1, 2)
+            assert done == ["one", "two", "three"]
+
+    asyncio.run(main())
+
+
+def test_a_model_that_does_not_exist_does_not_end_the_run(opened: Opened) -> None:
+    _, note = notes()
+    script = Script(("note", {"word": "1"}), ("note", {"word": "2"}), "done", delay=0.03)
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(LlmAgent.build("a", model=script.model, tools=[note]), {"prompt": "go"})
+            await script.arrived.wait()
+            await run.change_model("no-such-thing")
+            assert (await run.result()).data == "done"
+            (failed,) = await runtime.store.events(subject=run.id, types=("model.failed",))
+            assert failed.data["name"] == "no-such-thing"
+            assert "no-such-thing" in failed.data["error"]
+            fresh = await runtime.start(
+                LlmAgent.build("b", model=script.model), {"prompt": "go"}, model="no-such-thing"
+            )
+            assert (await fresh.result()).error_category is ErrorCategory.CONFIGURATION
+
+    asyncio.run(main())
+
+
+def test_nor_does_it_after_a_crash(opened: Opened) -> None:
+    hold = asyncio.Event()
+    script = Script(("wait", {}), "done")
+
+    async def wait() -> str:
+        await hold.wait()
+        return "waited"
+
+    agent = LlmAgent.build("a", model=script.model, tools=[wait])
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(agent, {"prompt": "go"})
+            await script.arrived.wait()
+            await run.change_model("no-such-thing")
+            await asyncio.sleep(0.05)
+            await crash(runtime, run.id)
+        hold.set()
+        async with opened() as runtime:
+            runtime.register(agent.as_workflow())
+            (again,), _ = await runtime.recover()
+            assert (await again.result()).data == "done"
 
     asyncio.run(main())
 

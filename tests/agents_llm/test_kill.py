@@ -1,4 +1,4 @@
-"""kill -9 at random moments: finished tool calls exactly once, effects in flight unknown, answers never asked for twice."""
+"""kill -9 at random moments: finished tools exactly once, effects in flight unknown, no answer asked for twice."""
 
 from __future__ import annotations
 

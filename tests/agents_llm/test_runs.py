@@ -18,6 +18,7 @@ from pydantic_ai.models.test import TestModel
 
 from fairlead.agents import AgentRegistry, tool
 from fairlead.agents.llm import LlmAgent
+from fairlead.errors import InvalidInputError
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime import Edge, Node, Retry, RunHandle, Runtime, StepContext, Workflow
 from fairlead.store.port import JournalRow
@@ -280,6 +281,11 @@ def test_without_a_step_it_is_the_plain_agent() -> None:
     agent = LlmAgent(AiAgent(TestModel(custom_output_text="hello"), name="plain"))
     assert agent.name == "plain"
     assert asyncio.run(agent("hi")) == "hello"
+
+
+def test_an_agent_needs_a_name() -> None:
+    with pytest.raises(InvalidInputError, match="no name"):
+        LlmAgent(AiAgent(TestModel()))
 
 
 def test_an_agent_is_a_tool_of_another_as_a_run_of_its_own(opened: Opened) -> None:

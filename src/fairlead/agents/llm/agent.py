@@ -16,8 +16,10 @@ from pydantic_ai.usage import UsageLimits
 from fairlead.agents.llm.control import StepControl
 from fairlead.agents.llm.faults import explain
 from fairlead.agents.llm.models import ResolveModel, resolve_by_name, resolve_model
-from fairlead.agents.llm.tools import as_llm_tool, llm_tool
+from fairlead.agents.llm.places import request_key
+from fairlead.agents.llm.tools import as_llm_tool, llm_tool, tool_name
 from fairlead.agents.spec import AgentSpec, Capability
+from fairlead.errors import InvalidInputError
 from fairlead.runtime.graph import REQUIRED, Node, Workflow
 from fairlead.runtime.step import ChildFailedError, StepContext, find_step
 
@@ -46,6 +48,12 @@ class LlmAgent:
         stream: bool = False,
         **policies: Any,
     ) -> None:
+        if spec is None and not agent.name:
+            raise InvalidInputError(
+                "the agent has no name to run it by.",
+                remedy="Give the pydantic-ai agent a name, or pass a spec.",
+                field="name",
+            )
         self.agent = agent
         self.spec = spec or AgentSpec(name=agent.name or "", description=str(agent.description or ""))
         self.resolve = resolve
@@ -112,6 +120,11 @@ class LlmAgent:
         """The name under which concurrency limits and circuit breakers count its calls."""
         return self.spec.name
 
+    @property
+    def max_concurrent(self) -> int | None:
+        """How many of its calls may be in progress at once; None leaves it to the settings."""
+        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
+
     def __repr__(self) -> str:
         return f"LlmAgent({self.name!r})"
 
@@ -140,7 +153,7 @@ class LlmAgent:
 
         return llm_tool(
             delegate,
-            name=name or self.name.replace("-", "_").replace(".", "_"),
+            name=name or tool_name(self.name),
             description=description or self.spec.description or f"Delegates to agent {self.name}.",
         )
 
@@ -158,15 +171,26 @@ class LlmAgent:
                 raise explained from exc
 
     async def _run(self, prompt: str, step: StepContext | None) -> Any:
-        name = step.model if step is not None and step.model is not None else self.spec.model
-        model = None
-        if name is not None and (self.agent.model is None or (step is not None and step.model is not None)):
-            model = await resolve_model(self.resolve, name)
-        control = [] if step is None else [StepControl(step, self.name, self.resolve, model=name, stream=self.stream)]
+        model, named = await self._starting_model(step)
+        control = [] if step is None else [StepControl(step, self.name, self.resolve, model=named, stream=self.stream)]
         result = await self.agent.run(
             prompt, model=model, deps=self.deps, usage_limits=self.limits, capabilities=control, infer_name=False
         )
         return result.output
+
+    async def _starting_model(self, step: StepContext | None) -> tuple[Model | None, str | None]:
+        """The model that the run names, or else the agent's; None for the one it was made with. And its name."""
+        own = self.spec.model if self.agent.model is None else None
+        named = None if step is None else step.model
+        if step is not None and named is not None:
+            try:
+                return await resolve_model(self.resolve, named), named
+            except Exception as exc:
+                # A run that has begun was named this model while it ran; a slip in that does not end it after a crash.
+                if step.kept(request_key(1, 1)) is None:
+                    raise
+                step.note("model.failed", name=named, error=f"it cannot be used, so the agent's own model is: {exc}")
+        return None if own is None else await resolve_model(self.resolve, own), named or own
 
     def _is_step(self, step: StepContext) -> bool:
         """Whether the step is this agent and nothing else, so that its parts need no name of their own."""

@@ -27,7 +27,7 @@ class ResponseCodec:
 
 
 class Said(NamedTuple):
-    """What a tool call came to when it gave no value: ``retry``, ``failed`` or ``denied``, and what the model is told."""
+    """What a tool call came to without a value: ``retry``, ``failed`` or ``denied``, and what the model is told."""
 
     word: str
     message: str

@@ -34,7 +34,7 @@ class StepControl(AbstractCapability[Any]):
         self.name = name
         self.resolve = resolve
         self.stream = stream
-        self._model_in_force = model
+        self._model_named = model
         self._changed: Model | None = None
         self._turn = 0
         self._answers = 0
@@ -57,13 +57,18 @@ class StepControl(AbstractCapability[Any]):
         if not self._is_answered(ctx.run_step):
             await self.step.safe_point()
         await self._deliver(ctx, f"steer#{ctx.run_step}", live=not self._is_answered(ctx.run_step))
-        name = self.step.model
-        if name is not None and name != self._model_in_force:
-            self._changed = await resolve_model(self.resolve, name)
-            self._model_in_force = name
+        if self.step.model is not None and self.step.model != self._model_named:
+            await self._change_model(self.step.model)
         if self._changed is not None:
             return replace(request_context, model=self._changed, model_id=None)
         return request_context
+
+    async def _change_model(self, name: str) -> None:
+        self._model_named = name
+        try:
+            self._changed = await resolve_model(self.resolve, name)
+        except Exception as exc:  # noqa: BLE001 - an operator's slip is reported and must not end the run
+            self.step.note("model.failed", name=name, error=f"it cannot be used, so the model stays as it was: {exc}")
 
     async def after_node_run(self, ctx: RunContext[Any], *, node: Any, result: Any) -> Any:
         """Whoever steers while the last answer is on its way is still heard: the run goes on for another turn."""

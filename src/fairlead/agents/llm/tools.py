@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic_ai.tools import Tool as AiTool
 from pydantic_ai.tools import ToolDefinition
 
+from fairlead.agents.function import Agent
 from fairlead.agents.tools import Tool
 from fairlead.runtime.graph import Permission
 
@@ -63,8 +64,22 @@ def as_llm_tool(target: Any) -> Any:
             effect=target.effect,
             guarded=True,
         )
+    if isinstance(target, Agent):
+        return llm_tool(
+            target.call,
+            name=tool_name(target.name),
+            description=target.spec.description or None,
+            permission=target.policies.get("permission", "read"),
+            effect=target.policies.get("effect", False),
+            guarded=True,
+        )
     as_tool = getattr(target, "as_tool", None)
     return target if as_tool is None else as_tool()
+
+
+def tool_name(agent_name: str) -> str:
+    """An agent's name in the letters that model providers take for tools."""
+    return agent_name.replace("-", "_").replace(".", "_")
 
 
 def declared_of(definition: ToolDefinition) -> Declared:
