@@ -250,6 +250,26 @@ def test_termination_cancels_the_request_in_flight(opened: Opened) -> None:
     asyncio.run(main())
 
 
+def test_a_request_that_takes_too_long_is_a_timeout_and_tried_again(opened: Opened) -> None:
+    waits = [60.0, 0.0]
+
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        await asyncio.sleep(waits.pop(0))
+        return ModelResponse(parts=[TextPart("in time")])
+
+    policies: dict[str, Any] = {"timeout": 0.1, "retry": Retry(attempts=2, base=0.0)}
+    agent = LlmAgent.build("a", model=FunctionModel(answer), **policies)
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(agent, {"prompt": "go"})
+            assert (await run.result()).data == "in time"
+            (retried,) = await runtime.store.events(subject=run.id, types=("step.retried",))
+            assert "timeout" in retried.data["error"]
+
+    asyncio.run(main())
+
+
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -283,6 +303,26 @@ def test_a_vetoed_tool_is_told_to_the_model_and_stays_vetoed(opened: Opened) -> 
             assert "not on a Friday" in script.texts()
             assert outcomes(script.asked[-1]) == ["denied"]
             assert done == []
+
+    asyncio.run(main())
+
+
+def test_a_result_may_be_withheld_from_the_model(opened: Opened) -> None:
+    """The effect has happened, and that is known: it is neither repeated nor unknown."""
+    done, note = notes()
+    script = Script(("note", {"word": "secret"}), "never mind")
+
+    async def main() -> None:
+        async with opened() as runtime:
+            runtime.hooks.add("tool.post", lambda moment: Veto("it holds a secret"))
+            agent = LlmAgent.build("a", model=script.model, tools=[llm_tool(note, effect=True)])
+            run = await runtime.start(agent, {"prompt": "go"})
+            assert (await run.result()).data == "never mind"
+            assert done == ["secret"]
+            assert "it holds a secret" in script.texts()
+            assert "noted" not in script.texts()
+            (row,) = [r for r in await runtime.store.journal(run.id) if "tool:" in r.key]
+            assert row.status == "success"
 
     asyncio.run(main())
 

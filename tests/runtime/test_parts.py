@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.runtime import Node, Retry, RunHandle, RunState, Runtime, StepContext, Workflow
+from fairlead.runtime import Node, Retry, RunHandle, RunState, Runtime, RuntimeOptions, StepContext, Workflow
 from fairlead.store import open_database
 from fairlead.store.runs import SqlRunStore
 from fairlead.tenancy import make_tenant, use_tenant
@@ -24,7 +24,9 @@ def opened(tmp_path: Path) -> Opened:
     @asynccontextmanager
     async def make() -> AsyncIterator[Runtime]:
         database = open_database(tmp_path / "runs.db")
-        runtime = await Runtime(SqlRunStore(database), owners=tmp_path / "owners").open()
+        runtime = await Runtime(
+            SqlRunStore(database), owners=tmp_path / "owners", options=RuntimeOptions(shutdown_grace=0.2)
+        ).open()
         try:
             with use_tenant(make_tenant("test")):
                 yield runtime
@@ -210,5 +212,38 @@ def test_a_message_accepted_before_a_crash_is_delivered_after_it_and_only_once(o
             assert heard == [["left"]] * 3
             receipts = await runtime.store.events(subject=run.id, types=("run.message_delivered",))
             assert len(receipts) == 1
+
+    asyncio.run(main())
+
+
+def test_a_child_that_is_let_go_first_does_not_fail_its_parent(opened: Opened) -> None:
+    async def child(ctx: StepContext) -> Any:
+        return await ctx.ask("shall I?")
+
+    inner = Workflow("inner", (Node("child", child),))
+
+    async def parent(ctx: StepContext) -> Any:
+        return await ctx.call(inner)
+
+    outer = Workflow("outer", (Node("parent", parent),))
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(outer)
+            await until(lambda: len(runtime.executions) == 2)
+            (row,) = await runtime.store.find(tenant=None, parent_id=run.id)
+            await RunHandle(runtime, row.id).rest()
+        async with opened() as runtime:
+            runtime.register(outer)
+            runtime.register(inner)
+            await runtime.recover()
+            assert await RunHandle(runtime, run.id).state() is RunState.RUNNING
+            await until(lambda: row.id in runtime.executions)
+            await until(lambda: bool(runtime.executions[row.id].blocked) or runtime.executions[row.id].held)
+            child_run = RunHandle(runtime, row.id)
+            await child_run.resume()
+            await child_run.rest(after=(await runtime.store.events(subject=row.id))[-1].index)
+            await child_run.decide("child/approval#1", "answer", "yes")
+            assert (await RunHandle(runtime, run.id).result()).data == "yes"
 
     asyncio.run(main())

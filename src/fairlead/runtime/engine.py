@@ -129,6 +129,11 @@ class Runtime:
         return self
 
     @property
+    def closing(self) -> bool:
+        """Whether it is letting go of its runs and takes no new ones."""
+        return self._closing
+
+    @property
     def owner_id(self) -> str | None:
         return None if self._owner is None else self._owner.id
 

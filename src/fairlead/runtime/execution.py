@@ -619,6 +619,14 @@ class Execution:
             for limiter in limiters:
                 limiter.used += 1
 
+    async def wait_for_release(self) -> None:
+        """When the process is letting go of its runs, waits to be cancelled with the rest of this one.
+
+        A child that was let go first is no failure of its parent: both go on in the next process.
+        """
+        if self.engine.closing:
+            await self.engine.loop.create_future()
+
     async def spawn(self, key: str, target: Any, inputs: Mapping[str, Any]) -> RunHandle:
         return await self.engine.start(
             target,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fairlead.errors import EffectUnknownError, FairleadError, ForbiddenError, NotFoundError
+from fairlead.errors import EffectUnknownError, FairleadError, ForbiddenError, NotFoundError, StopError
 from fairlead.result import StepResult
 from fairlead.runtime.graph import Node
 from fairlead.runtime.hooks import Moment
@@ -215,6 +215,16 @@ class StepContext:
         """
         return self.execution.journaled(self._here().part_key("", key))
 
+    async def keep(self, name: str, value: Any, *, key: str, codec: Codec | None = None) -> Any:
+        """Writes down ``value`` as how the part under ``key`` ended, whatever the journal said of it; returns it.
+
+        For a part that was refused, or whose result was, after its hooks had a word.
+        """
+        full = self._here().part_key(name, key)
+        data = value if codec is None else codec.dump(value)
+        kept = await self.execution.record_part(self, full, "sub", name, self.execution.clock.now(), data)
+        return kept if codec is None else codec.load(kept)
+
     async def step(
         self,
         name: str,
@@ -296,7 +306,11 @@ class StepContext:
         """
         handle = await self.spawn(target, **inputs)
         async with self.execution.slot_lent(self):
-            result = await handle.result()
+            try:
+                result = await handle.result()
+            except StopError:
+                await self.execution.wait_for_release()
+                raise
         if not result.success:
             raise ChildFailedError(f"child run {handle.id} failed: {result.error}", run_id=handle.id)
         return result.data

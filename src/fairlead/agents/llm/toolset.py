@@ -52,7 +52,7 @@ class JournaledToolset(WrapperToolset[Any]):
         declared = declared_of(tool.tool_def)
         refused = f"The permission mode or a person did not allow tool {name!r} to {declared.permission}."
         if not ctx.tool_call_approved and not await self.control.permit(key, name, declared.permission):
-            return await step.step(f"tool:{name}", Said, "denied", refused, key=key, codec=OUTCOME)
+            return await step.keep(f"tool:{name}", Said("denied", refused), key=key, codec=OUTCOME)
 
         async def act(args: dict[str, Any]) -> Any:
             if args is not tool_args:
@@ -67,7 +67,7 @@ class JournaledToolset(WrapperToolset[Any]):
             if "hook" not in exc.fields:
                 raise
             reason = f"Tool {name!r} was refused: {exc.fields.get('reason')}"
-            return await step.step(f"tool:{name}", Said, "denied", reason, key=key, codec=OUTCOME)
+            return await step.keep(f"tool:{name}", Said("denied", reason), key=key, codec=OUTCOME)
         finally:
             step.heartbeat()
 
