@@ -9,9 +9,11 @@ from typing import Any
 from fairlead.clock import Clock
 from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.events import draft
+from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit, NewEntry, entry_from_row, make_selection
+from fairlead.memory.index import NamespaceIndex
 from fairlead.memory.recalling import Question, answer
-from fairlead.memory.writing import PrivacyFilter, identity, prepare, storing
+from fairlead.memory.writing import Prepared, PrivacyFilter, embed_missing, identity, prepare, storing, with_vectors
 from fairlead.store.database import Database, Reader, Transaction
 from fairlead.store.memory import EVERYTHING, EntryRow, Selection, make_scope, namespace_names, open_scope
 from fairlead.tenancy import Tenant, require_tenant
@@ -30,10 +32,19 @@ class Memory:
     ``use_tenant``, and what the store raises.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, privacy: PrivacyFilter | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        embedder: Embedder | None = None,
+        privacy: PrivacyFilter | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._embedder = embedder
         self._privacy = privacy
+        self._indexes: dict[str, NamespaceIndex] = {}
 
     # ── remembering ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,9 +95,20 @@ class Memory:
             )
         if not kept:
             return []
-        unit = storing(tenant, name, kept, now=self._clock.now(), cause=cause)
+        ready = await self._embedded(tenant, name, kept)
+        model = None if self._embedder is None else (self._embedder.name, self._embedder.dimensions)
+        unit = storing(tenant, name, ready, now=self._clock.now(), cause=cause, model=model)
         stored = await self._database.write(unit)
         return [entry_from_row(stored.rows[identity(one)], namespace) for one in kept]
+
+    async def _embedded(self, tenant: Tenant, name: str, kept: Sequence[Prepared]) -> Sequence[Prepared]:
+        """The same with a vector for each entry whose content the namespace does not have yet."""
+        embedder = self._embedder
+        given = [one for one in kept if one.new.embedding is not None]
+        if embedder is None and not given:
+            return kept
+        known = await self._database.read(lambda reader: with_vectors(reader, tenant, name, kept))
+        return await asyncio.to_thread(embed_missing, kept, known, embedder)
 
     # ── recalling ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +136,14 @@ class Memory:
             raise InvalidInputError(f"k is {k}, but must be at least 1.", remedy="Ask for one or more.", field="k")
         selection = make_selection(tags, content_types, sources, since, until)
         question = Question(tenant, name, query, k, selection, min_score, self._clock.now())
-        return await self._database.read(lambda reader: answer(reader, question))
+        index = self._index(tenant.namespace(name))
+        return await self._database.read(lambda reader: answer(reader, question, index, self._embedder))
+
+    def _index(self, namespace: str) -> NamespaceIndex:
+        index = self._indexes.get(namespace)
+        if index is None:
+            index = self._indexes[namespace] = NamespaceIndex()
+        return index
 
     async def get(self, entry_id: str, *, name: str = "default") -> Entry:
         """One entry by its id; :class:`NotFoundError` when this namespace has no such living entry."""

@@ -206,6 +206,12 @@ class Scope:
             found += [EntryRow(*r) for r in rows]
         return found
 
+    def beside(self, seq: int, source: str) -> tuple[int | None, int | None]:
+        """The numbers of the entries before and after one, of the same source, in the order of remembering."""
+        before = self.rows("memory_entries", "max(seq)", "source = ? AND seq < ?", (source, seq))
+        after = self.rows("memory_entries", "min(seq)", "source = ? AND seq > ?", (source, seq))
+        return before[0][0], after[0][0]
+
     def insert_entries(self, rows: Sequence[EntryRow], lengths: Sequence[int]) -> None:
         """New entries with the number of words of each."""
         self.insert("memory_entries", _ENTRY_COLUMNS, rows)
@@ -227,14 +233,24 @@ class Scope:
         old = (row.seq, row.version, row.content, row.tags, row.metadata, now, cause)
         self.insert("memory_versions", "seq, version, content, tags, metadata, replaced, cause", [old])
 
-    def put_features(self, rows: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """(seq, stamp, analyser version, words, packed features) of entries; replaces what they had."""
+    def put_features(self, rows: Iterable[tuple[int, int, int, int, bytes, bytes]]) -> None:
+        """(seq, stamp, analyser version, length, words, grams) of entries; replaces what they had."""
         self.insert(
             "memory_features",
-            "seq, stamp, version, length, data",
+            "seq, stamp, version, length, words, grams",
             rows,
             "ON CONFLICT (seq) DO UPDATE SET stamp = excluded.stamp, version = excluded.version, "
-            "length = excluded.length, data = excluded.data",
+            "length = excluded.length, words = excluded.words, grams = excluded.grams",
+        )
+
+    def put_vectors(self, rows: Iterable[tuple[int, int, str, float, bytes]]) -> None:
+        """(seq, stamp, model, scale, one signed byte a dimension) of entries; replaces what they had."""
+        self.insert(
+            "memory_vectors",
+            "seq, stamp, model, scale, data",
+            rows,
+            "ON CONFLICT (seq) DO UPDATE SET stamp = excluded.stamp, model = excluded.model, "
+            "scale = excluded.scale, data = excluded.data",
         )
 
     def lengths(self, numbers: Iterable[int]) -> dict[int, int]:
