@@ -40,6 +40,8 @@ class VectorIndex(Protocol):
     given numbers (0 for an absent one). Every adapter passes ``fairlead.testing.vectors.check_vector_index``.
     """
 
+    @property
+    def dimensions(self) -> int: ...
     def apply(self, rows: Sequence[VectorRow], gone: Iterable[int]) -> None: ...
     def search(self, vector: Any, most: int, allowed: Any = None) -> tuple[Any, Any]: ...
     def score(self, vector: Any, numbers: Any) -> Any: ...
@@ -143,6 +145,10 @@ class ExactVectors:
     def __init__(self, dimensions: int) -> None:
         self.bytes = ByteVectors(dimensions)
         self._floats: Any = None
+
+    @property
+    def dimensions(self) -> int:
+        return self.bytes.dimensions
 
     @property
     def size(self) -> int:

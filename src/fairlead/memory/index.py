@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
 
-from fairlead.memory.dense import ExactVectors, VectorIndex, VectorRow
+from fairlead.memory.ann import AnnVectors, make_vectors
+from fairlead.memory.dense import VectorIndex, VectorRow
 from fairlead.memory.likeness import SAMPLE, Rarity
 from fairlead.memory.postings import Postings, WordRow
 from fairlead.store.memory import NamespaceRow, Scope
 
 _FEATURES_PER_ENTRY = 64
 _REGROWTH = 8
+_SAVED_SHARE = 0.05
 
 MakeVectors = Callable[[int, int], VectorIndex]
 """(dimensions, expected vectors) -> an empty index."""
 
 
-def exact_vectors(dimensions: int, expected: int) -> VectorIndex:
-    return ExactVectors(dimensions)
-
-
 class NamespaceIndex:
-    """What a namespace's recall works on. Everything in it can be thrown away and built again."""
+    """What a namespace's recall works on. Everything in it can be thrown away and built again.
 
-    def __init__(self, make_vectors: MakeVectors = exact_vectors) -> None:
+    ``path`` is where a large approximate index is kept between processes; None keeps it in memory only.
+    """
+
+    def __init__(self, path: Path | None = None, make_vectors: MakeVectors = make_vectors) -> None:
         self.lock = threading.Lock()
         self.stamp = -1
         self.postings = Postings()
@@ -33,7 +34,9 @@ class NamespaceIndex:
         self.vectors: VectorIndex | None = None
         self.model: str | None = None
         self._make_vectors = make_vectors
+        self._path = path
         self._rarity_for = 0
+        self._unsaved = 0
 
     @property
     def size(self) -> int:
@@ -54,7 +57,7 @@ class NamespaceIndex:
             rows = [WordRow(*r) for r in scope.rows("memory_features", columns, "stamp > ? AND stamp <= ?", between)]
             self.postings.apply(rows, gone)
             self._learn_rarity(scope, [row.seq for row in rows])
-            self._take_vectors(scope, facts, between, gone)
+            self._take_vectors(scope, facts, self.stamp, gone)
             self.stamp = facts.changed
 
     def _learn_rarity(self, scope: Scope, fresh: Sequence[int]) -> None:
@@ -69,18 +72,32 @@ class NamespaceIndex:
         elif fresh and self.rarity.documents < SAMPLE:
             self.rarity.add([bytes(r[1]) for r in scope.among("memory_features", "seq, grams", "seq", fresh)])
 
-    def _take_vectors(self, scope: Scope, facts: NamespaceRow, between: tuple[int, int], gone: Sequence[int]) -> None:
+    def _take_vectors(self, scope: Scope, facts: NamespaceRow, since: int, gone: Sequence[int]) -> None:
         if facts.model is None or facts.dimensions is None:
             return
         if self.vectors is None or self.model != facts.model:
-            self.model, between = facts.model, (-1, facts.changed)
+            self.model = facts.model
             self.vectors = self._make_vectors(facts.dimensions, facts.entries)
-        where, parameters = "stamp > ? AND stamp <= ? AND model = ?", (*between, facts.model)
+            since = self._load(facts.model)
+            between = (since, facts.changed)
+            gone = [int(r[0]) for r in scope.rows("memory_tombstones", "seq", "stamp > ? AND stamp <= ?", between)]
+        where, parameters = "stamp > ? AND stamp <= ? AND model = ?", (since, facts.changed, facts.model)
         rows = [VectorRow(*r) for r in scope.rows("memory_vectors", "seq, scale, data", where, parameters)]
         self.vectors.apply(rows, gone)
+        self._unsaved += len(rows) + len(gone)
+        self._save(facts)
 
+    def _load(self, model: str) -> int:
+        """The stamp up to which a saved index knows the vectors; -1 without one."""
+        if self._path is None or not isinstance(self.vectors, AnnVectors):
+            return -1
+        return self.vectors.load(self._path, model)
 
-def empty_numbers() -> Any:
-    import numpy as np
-
-    return np.empty(0, np.int64)
+    def _save(self, facts: NamespaceRow) -> None:
+        """Keeps the approximate index in its file once enough has changed to be worth reading it instead."""
+        vectors = self.vectors
+        if self._path is None or self.model is None or not isinstance(vectors, AnnVectors):
+            return
+        if vectors.index_size and self._unsaved > _SAVED_SHARE * len(vectors.bytes):
+            vectors.save(self._path, facts.changed, self.model)
+            self._unsaved = 0

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fairlead.memory.dense import Embedder, unit
@@ -28,17 +28,20 @@ from fairlead.memory.fusion import (
     stretched,
     total,
 )
+from fairlead.memory.graph import expand, seeds_of
 from fairlead.memory.index import NamespaceIndex
 from fairlead.memory.lexical import bm25_share, inverse_document_frequency, rarest
 from fairlead.memory.likeness import Vectors, one_vector
 from fairlead.memory.words import matching_spans, query_stems, stems
 from fairlead.store.database import Reader
 from fairlead.store.memory import EVERYTHING, EntryRow, NamespaceRow, Scope, Selection, open_scope, selected_where
+from fairlead.store.memory_graph import GraphRows
 from fairlead.tenancy import Tenant
 
 CANDIDATES = 64
 _SHARING = 24
 _ECHO_OF, _ECHO_SHARE = 3, 0.5
+_HOPS, _MENTIONS = 2, 20
 _LEAST_LIKENESS = 0.12
 _SMALL = 2_000
 
@@ -108,6 +111,7 @@ class _Recall:
         pool = self._widened(np.sort(lexical_numbers))
         similarity, why = self._similarity(pool)
         pool, similarity, why = self._with_dense(pool, similarity, why)
+        pool, similarity, why = self._with_graph(pool, similarity, why)
         if not len(pool):
             return []
         pool, similarity, why = self._with_neighbours(pool, similarity, why)
@@ -193,6 +197,37 @@ class _Recall:
         similarity = similarity + self.weights.semantic * stretched(semantic)
         return pool, similarity, {**why, "semantic": semantic}
 
+    # ── the graph ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _with_graph(self, pool: Any, similarity: Any, why: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+        """Entries that mention what the question names, or what is up to two hops from it."""
+        import numpy as np
+
+        rows = GraphRows(self.scope)
+        seeds = seeds_of(rows, self.question.text)
+        if not seeds or self.weights.graph <= 0:
+            return pool, similarity, why
+        near = {one.entity.id: one.nearness for one in expand(rows, seeds, _HOPS)}
+        gained: dict[int, float] = {}
+        for entity, number in rows.mentioning(list(near), _MENTIONS):
+            gained[number] = max(gained.get(number, 0.0), near[entity])
+        pool, similarity, why = self._widen(pool, similarity, why, gained)
+        graph = np.array([gained.get(n, 0.0) for n in pool.tolist()])
+        return pool, similarity + self.weights.graph * graph, {**why, "graph": graph}
+
+    def _widen(
+        self, pool: Any, similarity: Any, why: dict[str, Any], numbers: Iterable[int]
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """The same with further candidates, of which nothing is known yet."""
+        import numpy as np
+
+        allowed = None if self.allowed is None else set(self.allowed.tolist())
+        fresh = [n for n in numbers if allowed is None or n in allowed]
+        wider = np.union1d(pool, np.array(fresh, np.int64))
+        places = np.searchsorted(wider, pool)
+        spread = {name: _spread(values, places, len(wider)) for name, values in why.items()}
+        return wider, _spread(similarity, places, len(wider)), spread
+
     # ── neighbours ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _with_neighbours(self, pool: Any, similarity: Any, why: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
@@ -212,16 +247,9 @@ class _Recall:
                         gained[neighbour] = gained.get(neighbour, 0.0) + share * own
         if not gained:
             return pool, similarity, why
-        allowed = None if self.allowed is None else set(self.allowed.tolist())
-        fresh = [n for n in gained if allowed is None or n in allowed]
-        wider = np.union1d(pool, np.array(fresh, np.int64))
-        places = np.searchsorted(wider, pool)
-        similarity, why = (
-            _spread(similarity, places, len(wider)),
-            {name: _spread(values, places, len(wider)) for name, values in why.items()},
-        )
-        context = np.array([gained.get(n, 0.0) for n in wider.tolist()])
-        return wider, similarity + context, {**why, "context": context}
+        pool, similarity, why = self._widen(pool, similarity, why, gained)
+        context = np.array([gained.get(n, 0.0) for n in pool.tolist()])
+        return pool, similarity + context, {**why, "context": context}
 
     # ── the final order ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,9 +13,11 @@ from fairlead.ids import new_id
 from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import NewEntry, address_of, check_entry
 from fairlead.memory.features import Analysed, analyse
+from fairlead.memory.graph import entity_name
 from fairlead.memory.words import ANALYSER_VERSION
 from fairlead.store.database import Reader, Transaction
 from fairlead.store.memory import EntryRow, Scope, make_scope, open_scope
+from fairlead.store.memory_graph import GraphRows, RelationRow
 from fairlead.tenancy import Tenant
 
 PrivacyFilter = Callable[[NewEntry], NewEntry | None]
@@ -211,7 +213,10 @@ class _Writing:
             before = self.scope.lengths([new.seq]).get(new.seq, 0)
             self.scope.replace_words(before, one.analysed.length)
             self.scope.fts.remove([new.seq])
+            graph = GraphRows(self.scope)
+            named = graph.clear_entry(new.seq)
             self._index([(new.seq, one)])
+            graph.drop_unmentioned(named)
         return new
 
     def _add(self, fresh: list[tuple[bytes | str, Prepared]]) -> dict[bytes | str, EntryRow]:
@@ -228,10 +233,33 @@ class _Writing:
             (seq, self.stamp, ANALYSER_VERSION, one.analysed.length, one.analysed.words, one.analysed.grams)
             for seq, one in entries
         )
+        self._link([(seq, one.new) for seq, one in entries if one.new.entities or one.new.relations])
         vectors = [(seq, one.vector) for seq, one in entries if one.vector is not None]
         if vectors:
             model = self.model
             self.scope.put_vectors((seq, self.stamp, model, scale, data) for seq, (scale, data) in vectors)
+
+    def _link(self, entries: list[tuple[int, NewEntry]]) -> None:
+        """Writes what entries name and state into the graph."""
+        if not entries:
+            return
+        graph = GraphRows(self.scope)
+        named: dict[str, str] = {}
+        for _, new in entries:
+            for label in (*new.entities, *(end for r in new.relations for end in (r[0], r[2]))):
+                named.setdefault(entity_name(label), label.strip())
+        named.pop("", None)
+        ids = graph.put_entities((name, label, "entity") for name, label in named.items())
+        mentions, relations = [], []
+        for seq, new in entries:
+            for source, kind, target in new.relations:
+                ends = (ids.get(entity_name(source)), ids.get(entity_name(target)))
+                if ends[0] is not None and ends[1] is not None:
+                    relations.append(RelationRow(ends[0], ends[1], kind, 1.0, seq))
+                    mentions += [(ends[0], seq), (ends[1], seq)]
+            mentions += [(ids[name], seq) for label in new.entities if (name := entity_name(label)) in ids]
+        graph.put_mentions(mentions)
+        graph.put_relations(relations)
 
     def _row(self, seq: int, one: Prepared) -> EntryRow:
         new = one.new

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from orjson import dumps, loads
+
 from fairlead.errors import InternalError, NotFoundError
 from fairlead.store.database import Reader, Row, Transaction
 from fairlead.store.memory_sqlite import Fts5
@@ -196,6 +198,11 @@ class Scope:
         where, parameters = selected_where(selection, now)
         return [int(r[0]) for r in self.rows("memory_entries", "seq", where, parameters)]
 
+    def matching(self, selection: Selection) -> list[EntryRow]:
+        """Every entry that matches, expired ones too: what is to be removed."""
+        where, parameters = selected_where(selection, float("-inf"))
+        return [EntryRow(*r) for r in self.rows("memory_entries", _ENTRY_COLUMNS, where, parameters)]
+
     def living(self, numbers: Iterable[int], selection: Selection, now: float) -> list[EntryRow]:
         """Those of ``numbers`` that are there, have not expired, and match."""
         where, parameters = selected_where(selection, now)
@@ -260,6 +267,30 @@ class Scope:
     def count(self, table: str, where: str = "1 = 1", parameters: Sequence[Any] = ()) -> int:
         return int(self.rows(table, "count(*)", where, parameters)[0][0])
 
+    def erased(self) -> set[bytes]:
+        """The addresses of what was erased for good."""
+        return {bytes(r[0]) for r in self.rows("memory_tombstones", "address", "reason = 'erased'")}
+
+    def note_outcome(self, seq: int, success: float, now: float, terms: Mapping[str, float], useful: float) -> None:
+        """One use of an entry, how it went, and the terms that had brought it up."""
+        values = (success, now)
+        self.update(
+            "memory_entries",
+            "success_score = ?, last_used = ?, usage_count = usage_count + 1",
+            values,
+            "seq = ?",
+            (seq,),
+        )
+        self.insert("memory_feedback", "seq, terms, useful, at", [(seq, dumps(terms).decode(), useful, now)])
+
+    def outcomes(self, most: int = 500) -> list[tuple[dict[str, float], float]]:
+        """(terms, useful) of the latest outcomes."""
+        rows = self.rows("memory_feedback", "terms, useful", tail="ORDER BY id DESC LIMIT ?", parameters=(most,))
+        return [(loads(terms), float(useful)) for terms, useful in rows]
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        self.set_facts(weights=dumps(weights).decode())
+
     def replace_words(self, before: int, after: int) -> None:
         """Keeps the total of words right when an entry's content changes."""
         self._count(0, after - before)
@@ -318,6 +349,13 @@ def make_scope(tx: Transaction, tenant: Tenant, name: str, now: float) -> Scope:
     scope = open_scope(tx, tenant, name)
     assert scope is not None
     return scope
+
+
+def namespace_changes(reader: Reader, tenant: Tenant, name: str) -> int | None:
+    """How often a namespace was written to, or None when it does not exist: one look-up in an index."""
+    sql = "SELECT changed FROM memory_namespaces WHERE tenant = ? AND workspace = ? AND name = ?"
+    row = reader.one(sql, (tenant.tenant_id, tenant.workspace_id, name))
+    return None if row is None else int(row[0])
 
 
 def namespace_names(reader: Reader, tenant: Tenant) -> list[str]:
