@@ -12,7 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fairlead.pipeline.text.reading import Sentence
 from fairlead.pipeline.text.words import STOP, WEAK, fold
@@ -22,12 +22,15 @@ _KEPT = 60
 
 
 class KeyPhrase(NamedTuple):
-    """A phrase as it is mostly written, the folded ``key`` it is counted under, and its standing in the document."""
+    """A phrase as it is mostly written, the folded ``key`` it is counted under, how often it is ``said``."""
 
     phrase: str
     key: str
-    count: int
+    said: int
     score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"phrase": self.phrase, "key": self.key, "count": self.said, "score": self.score}
 
 
 def phrases_in(tokens: list[str]) -> Iterator[tuple[str, ...]]:
@@ -37,13 +40,16 @@ def phrases_in(tokens: list[str]) -> Iterator[tuple[str, ...]]:
         if token[0].isalnum() and token.lower() not in STOP and len(token) < 40:
             run.append(token)
             continue
-        for start in range(len(run)):
-            if not _may_open(run[start]):
-                continue
+        yield from _parts(run)
+        run = []
+
+
+def _parts(run: list[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(len(run)):
+        if _may_open(run[start]):
             for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
                 if _may_close(run[end - 1]):
                     yield tuple(run[start:end])
-        run = []
 
 
 @lru_cache(maxsize=65536)
@@ -70,7 +76,7 @@ def key_phrases(sentences: list[Sentence], most: int = _KEPT) -> list[KeyPhrase]
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     places: dict[str, set[int]] = defaultdict(set)
     for sentence in sentences:
-        if sentence.quality < 0.1:
+        if sentence.quality < 0.2:
             continue
         for words in phrases_in(sentence.tokens):
             if len(words) > 1 and len({word.lower() for word in words}) < len(words):
@@ -101,13 +107,12 @@ def _c_values(counts: dict[str, int], places: dict[str, set[int]]) -> dict[str, 
                     inside[part].append(count)
     scores: dict[str, float] = {}
     for key, count in counts.items():
-        nested = inside.get(key, ())
-        free = count - (sum(nested) / len(nested) if nested else 0)
+        longer = inside.get(key, ())
+        free = float(count) - (sum(longer) / len(longer) if longer else 0.0)
         size = key.count(" ") + 1
         length = math.log2(size + 1) if size > 1 else (0.55 if len(key) > 3 else 0.35)
-        spread = 1 + math.log(len(places[key]))
         if free > 0:
-            scores[key] = length * free * spread
+            scores[key] = length * free * (1 + math.log(len(places[key])))
     return scores
 
 
@@ -115,6 +120,9 @@ def written(forms: Counter[str]) -> str:
     """The commonest way to write it; in lower case unless capitals are the rule."""
     best = min(forms, key=lambda form: (-forms[form], form))
     total = sum(forms.values())
+    acronyms = [form for form in forms if form.isupper() and len(form) <= 6]
+    if acronyms and forms[acronyms[0]] * 4 >= total:
+        return acronyms[0]
     lowered = sum(count for form, count in forms.items() if form == form.lower())
     if lowered * 2 >= total or (best.istitle() and " " not in best and lowered):
         lower_forms = {form: count for form, count in forms.items() if form == form.lower()}
@@ -128,8 +136,10 @@ def _without_parts(phrases: list[KeyPhrase]) -> list[KeyPhrase]:
     for phrase in phrases:
         padded = f" {phrase.key} "
         for other in kept:
-            longer, shorter = (f" {other.key} ", padded) if len(other.key) > len(phrase.key) else (padded, f" {other.key} ")
-            if shorter in longer and phrase.count <= other.count * 2:
+            longer, shorter = (
+                (f" {other.key} ", padded) if len(other.key) > len(phrase.key) else (padded, f" {other.key} ")
+            )
+            if shorter in longer and phrase.said <= other.said * 2:
                 break
         else:
             kept.append(phrase)
