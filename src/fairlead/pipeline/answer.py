@@ -32,6 +32,7 @@ _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand|million|billion|half|dozen|none)\b",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"\b(?:1\d|20)\d\d\b(?! ?(?:%|\w*(?:metres|meters|feet|miles|km|people|men)))")
 _DATE = re.compile(
     r"\b\d{3,4}s?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|century|year|decade)\b"
 )
@@ -148,7 +149,9 @@ def _read_question(question: str, passages: Sequence[Mapping[str, Any]]) -> _Que
             continue
         term = stem(word)
         weight = math.log(1 + (len(passages) + 1) / (frequency[term] + 0.5))
-        weight *= 0.5 if low in WEAK else 1.0
+        # "How high" asks for the height: there the weak word is the point of the question.
+        asked_for = position > 0 and words[position - 1].lower() == "how"
+        weight *= 1.3 if asked_for else 0.5 if low in WEAK else 1.0
         # A name or a number in the question must be met: another person's age is no answer.
         weight *= 1.4 if (word[0].isupper() and position > 0) or word[0].isdigit() else 1.0
         terms[term] = max(terms.get(term, 0.0), weight)
@@ -184,7 +187,7 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
 def _fits(asked: _Question, sentence: str) -> float:
     """Whether the sentence holds the kind of thing that was asked for, beyond what the question already says."""
     tests: dict[str, Callable[[], bool]] = {
-        "number": lambda: any(m.group().lower() not in asked.words for m in _NUMBER.finditer(sentence)),
+        "number": lambda: any(m.group().lower() not in asked.words for m in _NUMBER.finditer(_YEAR.sub("", sentence))),
         "date": lambda: bool(_DATE.search(sentence)),
         "name": lambda: any(w[0].isupper() and w.lower() not in asked.words for w in WORD.findall(sentence)[1:]),
     }

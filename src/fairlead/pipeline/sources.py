@@ -280,9 +280,8 @@ def read_bytes(ref: DocumentRef) -> tuple[bytes, str]:
     match scheme:
         case "distribution":
             dist = _distribution(rest)
-            return description_of(dist).encode("utf-8", "replace"), dist.metadata.get(
-                "Description-Content-Type"
-            ) or "text/x-rst"
+            form = cast("Message", dist.metadata).get("Description-Content-Type")
+            return description_of(dist).encode("utf-8", "replace"), str(form or "text/x-rst")
         case "licence":
             name, _, file = rest.partition(":")
             path = Path(str(_distribution(name).locate_file(file)))

@@ -23,7 +23,7 @@ _DENIAL = re.compile(
 )
 _AGREE = 0.5
 _DIFFER = 0.58
-_SAME = 0.85
+_SAME = 0.97
 
 
 def voice_of(statement: dict[str, Any]) -> str:
@@ -64,14 +64,15 @@ def find_pairs(
     for close, i, j in pairs:
         one, other = good[i], good[j]
         shared = sorted(set(one["terms"]) & set(other["terms"]), key=lambda term: (frequency[term], term))
-        if close > _SAME or voice_of(one) == voice_of(other) or len(shared) < 3 or used & {i, j}:
+        if voice_of(one) == voice_of(other) or len(shared) < 3 or used & {i, j}:
             continue
         # A question states nothing, so it neither agrees nor differs.
         if one["text"].endswith("?") or other["text"].endswith("?"):
             continue
         denies = [bool(_DENIAL.search(s["text"])) for s in (one, other)]
         into = differences if denies[0] != denies[1] else agreements
-        if into is differences and (close < _DIFFER or len(shared) < 4):
+        alike = into is agreements and close > _SAME
+        if alike or (into is differences and (close < _DIFFER or len(shared) < 4)):
             continue
         if len(into) < most:
             into.append(

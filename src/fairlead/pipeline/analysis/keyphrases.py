@@ -110,9 +110,9 @@ def _c_values(counts: dict[str, int], places: dict[str, set[int]]) -> dict[str, 
         longer = inside.get(key, ())
         free = float(count) - (sum(longer) / len(longer) if longer else 0.0)
         size = key.count(" ") + 1
-        length = math.log2(size + 1) if size > 1 else (0.55 if len(key) > 3 else 0.35)
+        worth = math.log2(size + 1) if size > 1 else (0.55 if len(key) > 3 else 0.35)
         if free > 0:
-            scores[key] = length * free * (1 + math.log(len(places[key])))
+            scores[key] = worth * free * (1 + math.log(len(places[key])))
     return scores
 
 

@@ -59,7 +59,7 @@ def build_space(documents: Sequence[Sequence[Mapping[str, int]]], boosted: froze
             for term in block:
                 in_documents[term].add(number)
     total = len(documents)
-    most = max(total * 0.4, 2) if total >= 5 else total
+    most = max(total * 0.45, 3) if total >= 5 else total
     useful = {
         term: count
         for term, count in in_blocks.items()
@@ -99,14 +99,16 @@ def factorise(
 
 def _start(rows: Array, count: int) -> tuple[Array, Array]:
     """NNDSVD with zeros filled by a small share of the mean."""
-    values, vectors = np.linalg.eigh(rows.T @ rows)
+    # The smaller of the two Gram matrices has the same singular values and costs far less.
+    wide = rows.shape[0] < rows.shape[1]
+    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
     order = np.argsort(values)[::-1][:count]
     w = np.zeros((len(rows), count))
     h = np.zeros((count, rows.shape[1]))
     for k, index in enumerate(order):
-        right = vectors[:, index]
         sigma = math.sqrt(max(float(values[index]), _TINY))
-        left = rows @ right / sigma
+        left = vectors[:, index] if wide else rows @ vectors[:, index] / sigma
+        right = rows.T @ left / sigma if wide else vectors[:, index]
         positive = (np.maximum(left, 0), np.maximum(right, 0))
         negative = (np.maximum(-left, 0), np.maximum(-right, 0))
         u, v = max(positive, negative, key=lambda pair: float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1])))

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairlead.pipeline.analysis.keyphrases import written
+
 _KIND_NAMES = {
     "readme": ("README", "READMEs"),
     "licence": ("licence", "licences"),

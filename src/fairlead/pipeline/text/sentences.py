@@ -72,7 +72,8 @@ def _ends_here(text: str, start: int, mark: re.Match[str]) -> bool:
         return False
     if lowered in _ABBREVIATIONS:
         following = text[mark.end() : mark.end() + 24].split(None, 1)
-        return lowered in _SOFT and bool(following) and following[0].lower().strip(",;") in _OPENERS
+        word_after = following[0].strip(",;") if following else ""
+        return lowered in _SOFT and word_after[:1].isupper() and word_after.lower() in _OPENERS
     return _next_starts(text, mark.end())
 
 
