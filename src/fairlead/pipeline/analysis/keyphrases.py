@@ -16,6 +16,17 @@ from typing import Any, NamedTuple
 
 from fairlead.pipeline.text.reading import Sentence
 from fairlead.pipeline.text.words import STOP, WEAK, fold
+from fairlead.pipeline.text.wordset import word_set
+
+BREAKS = STOP | word_set(
+    """
+    add adds allow allows become becomes bring brings call calls contain contains create creates enable enables ensure
+    ensures equal expect expects follow follows handle handles help helps impose include includes including inspect lets
+    mean means perform performs provide provided provides providing remain remains replace replacing require requires
+    return returns run runs set sets show shows start starts stop stops support supports try tries work works develops
+    """
+)
+"""Words that part phrases: function words, and verbs that join a subject to its object."""
 
 _LONGEST = 4
 _KEPT = 60
@@ -37,7 +48,7 @@ def phrases_in(tokens: list[str]) -> Iterator[tuple[str, ...]]:
     """Every candidate of one to four words: a run of content words whose edges are nouns as far as form tells."""
     run: list[str] = []
     for token in [*tokens, "."]:
-        if token[0].isalnum() and token.lower() not in STOP and len(token) < 40:
+        if token[0].isalnum() and token.lower() not in BREAKS and len(token) < 40:
             run.append(token)
             continue
         yield from _parts(run)
@@ -78,6 +89,7 @@ def key_phrases(sentences: list[Sentence], most: int = _KEPT) -> list[KeyPhrase]
     for sentence in sentences:
         if sentence.quality < 0.2:
             continue
+        opening = sentence.tokens[0]
         for words in phrases_in(sentence.tokens):
             if len(words) > 1 and len({word.lower() for word in words}) < len(words):
                 continue
@@ -85,7 +97,8 @@ def key_phrases(sentences: list[Sentence], most: int = _KEPT) -> list[KeyPhrase]
             if len(key) < 3:
                 continue
             counts[key] += 1
-            forms[key][" ".join(words)] += 1
+            # A capital at the opening of a sentence says nothing about how a phrase is written.
+            forms[key][" ".join(words)] += 1 if words[0] is opening else 10
             places[key].add(sentence.segment)
     total = max(len(sentences), 1)
     least = 2 if total > 12 else 1
@@ -124,7 +137,7 @@ def written(forms: Counter[str]) -> str:
     if acronyms and forms[acronyms[0]] * 4 >= total:
         return acronyms[0]
     lowered = sum(count for form, count in forms.items() if form == form.lower())
-    if lowered * 2 >= total or (best.istitle() and " " not in best and lowered):
+    if lowered * 2 >= total:
         lower_forms = {form: count for form, count in forms.items() if form == form.lower()}
         return min(lower_forms, key=lambda form: (-lower_forms[form], form)) if lower_forms else best
     return best

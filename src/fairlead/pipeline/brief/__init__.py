@@ -46,7 +46,7 @@ def compose(analyses: Sequence[Analysis], *, focus: Sequence[str] = ()) -> dict[
     entities = shared_entities(main)
     return {
         "version": BRIEF_VERSION,
-        "title": title_of(main, themes, phrases),
+        "title": title_of(main, phrases),
         "focus": list(focus),
         "numbers": numbers_of(analyses, readable, main, groups, themes),
         "lead": lead,

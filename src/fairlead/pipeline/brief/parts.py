@@ -214,20 +214,22 @@ def numbers_of(
     }
 
 
-def title_of(
-    main: Sequence[Analysis], themes: Sequence[Mapping[str, Any]], phrases: Sequence[Mapping[str, Any]]
-) -> str:
+def title_of(main: Sequence[Analysis], phrases: Sequence[Mapping[str, Any]]) -> str:
     if not main:
         return "Nothing could be read"
     if len(main) == 1:
         return str(main[0]["title"])
-    names = [theme["phrases"][0] for theme in themes[:3]] or [p["phrase"] for p in phrases[:3]]
-    kinds = {a["kind"] for a in main}
-    noun = _KIND_NAMES.get(next(iter(kinds)), ("", "documents"))[1] if len(kinds) == 1 else "documents"
-    if not names:
-        return f"{len(main)} {noun}"
-    listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-    return f"{len(main)} {noun} on {listed}"
+    kinds = Counter(a["kind"] for a in main).most_common()
+    if len(kinds) <= 3:
+        what = _listed([f"{count} {_KIND_NAMES.get(kind, (kind, kind))[count != 1]}" for kind, count in kinds])
+    else:
+        what = f"{len(main)} documents"
+    names = [p["phrase"] for p in phrases[:3]]
+    return f"{what} on {_listed(names)}" if names else what
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def links_between(main: Sequence[Analysis], entities: Sequence[Mapping[str, Any]], most: int = 16) -> dict[str, Any]:

@@ -152,13 +152,9 @@ def _names(brief: Mapping[str, Any]) -> str:
         if names:
             items = "".join(f"<li>{escape(e['name'])}<span>{e['count']}</span></li>" for e in names)
             groups.append(f'<div><h3>{title}</h3><ul class="names">{items}</ul></div>')
-    chart = arc_diagram(brief["links"])
-    block = (
-        f'<div class="kinds">{"".join(groups)}</div>'
-        if not chart
-        else "".join(groups).replace("<div>", '<div style="margin-bottom:1.1rem">')
-    )
-    kinds = f'<div class="card{"" if not chart else " kinds1"}">{block}</div>'
+    # Among three or four documents nearly every name meets every other: a picture of that tells nothing.
+    chart = arc_diagram(brief["links"]) if len(brief["documents"]) >= 5 else ""
+    kinds = f'<div class="card"><div class="kinds{" one" if chart else ""}">{"".join(groups)}</div></div>'
     if not chart:
         return kinds
     note = "Arcs join names that occur in the same documents; the number is the documents a name is in."

@@ -52,7 +52,8 @@ POINTER_AWAY = re.compile(
         r"""
         (?:for|find) (?:more|further|additional) (?:information|details) | (?:more|additional|further) information
         licensed under | detailed below | see (?:also|the|section|below|above|our) | shown (?:above|below) | as follows
-        following (?:example|code|table|command|section) | mailing list | pull requests? | star this | thank you
+        following (?:examples?|code|table|command|section)
+        see [A-Z]\w+ [A-Z]\w+ | mailing list | pull requests? | star this | thank you
         slide (?:\d+|one|two|three|four|five|six|seven|eight|nine|ten) | next slide | table of contents
         all rights reserved | pip install
         """
