@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 _PIECE = re.compile(
-    r"(?P<word>[A-Za-z]+)|(?P<number>[0-9]+)|(?P<breaks>\n+)|(?P<spaces>[ \t\r\f\v]+)|(?P<other>[^\x00-\x7f]+)|(?P<mark>.)"
+    r"(?P<word>[A-Za-z]+)|(?P<number>[0-9]+)|(?P<breaks>\n+)|(?P<spaces>[ \t\r\f\v]+)"
+    r"|(?P<other>[^\x00-\x7f]+)|(?P<mark>.)"
 )
 _MARGIN = 1.35
 """How far above an estimate a reservation goes. Calibrated counts need less."""

@@ -7,7 +7,7 @@ Heads are trained by :mod:`fairlead.gateway.routing.training` (extra ``train``) 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

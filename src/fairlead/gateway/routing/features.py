@@ -6,6 +6,7 @@ numbers and never words of somebody's prompts; shape is a vector of plain measur
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -46,7 +47,7 @@ SHAPE = (
 def hashed_terms(text: str) -> dict[int, float]:
     """Hash -> 1 + log(count) over the lower-cased words and neighbouring pairs of a text."""
     words = _WORD.findall(text.lower())
-    pairs = map(" ".join, zip(words, words[1:], strict=False))
+    pairs = map(" ".join, itertools.pairwise(words))
     counts = Counter(crc32(term.encode()) for term in (*words, *pairs))
     return {term: 1.0 + math.log(n) for term, n in counts.items()}
 

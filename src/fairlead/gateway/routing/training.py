@@ -25,13 +25,15 @@ class Outcomes:
     def __init__(self, prompts: Sequence[str]) -> None:
         from scipy.sparse import csr_matrix
 
-        starts, hashes, values = [0], [], []
+        starts = [0]
+        hashes: list[int] = []
+        values: list[float] = []
         for prompt in prompts:
             found = hashed_terms(prompt)
             hashes += found.keys()
             values += found.values()
             starts.append(len(hashes))
-        self._terms, columns = np.unique(np.asarray(hashes, np.int64), return_inverse=True)
+        self._terms, columns = np.unique(np.array(hashes, dtype=np.int64), return_inverse=True)
         self._counts = csr_matrix((values, columns, starts), shape=(len(prompts), len(self._terms)))
         self._shapes = np.asarray([shape(p) for p in prompts], float)
 
