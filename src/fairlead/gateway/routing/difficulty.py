@@ -1,6 +1,6 @@
 """Learned difficulty: how likely each model is to answer a prompt well, from text features, in numpy.
 
-One logistic head per model over TF-IDF weights of hashed words and pairs, and over bins of the shape measurements.
+One logistic head per model over TF-IDF weights of hashed words and pairs, and over the shape measurements.
 Heads are trained by :mod:`fairlead.gateway.routing.training` (extra ``train``) and stored as plain arrays.
 """
 
@@ -9,36 +9,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fairlead.errors import InvalidInputError
-from fairlead.gateway.routing.features import SHAPE, hashed_terms, shape
+from fairlead.gateway.routing.features import hashed_terms, shape
 
 FORMAT = 1
+
+
+class ShapeCode(NamedTuple):
+    """How shape measurements become columns: standardised and clipped, and one-hot in quantile bins.
+
+    ``center`` and ``spread`` have len(SHAPE) entries, ``edges`` is (len(SHAPE), bins - 1). The two scales keep a
+    handful of dense columns from outshouting a normalised row of words.
+    """
+
+    center: np.ndarray[Any, Any]
+    spread: np.ndarray[Any, Any]
+    edges: np.ndarray[Any, Any]
+    scale: float
+    bin_scale: float
+
+    def columns(self, shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """(prompts, len(SHAPE) * (1 + bins)) from (prompts, len(SHAPE))."""
+        smooth = np.clip((shapes - self.center) / self.spread, -3, 3) * self.scale
+        within = (shapes[:, :, None] > self.edges[None, :, :]).sum(axis=2)
+        bins = (within[:, :, None] == np.arange(self.edges.shape[1] + 1)) * self.bin_scale
+        return np.hstack([smooth, bins.reshape(len(shapes), -1)])
 
 
 class Difficulty:
     """Heads by model id.
 
-    ``terms`` are the hashes of the known terms in ascending order and ``idf`` their weights; ``edges`` is
-    (len(SHAPE), bins - 1); ``heads`` maps a model to (weights over terms, weights over shape bins, intercept, mean
-    logit over the training prompts).
+    ``terms`` are the hashes of the known terms in ascending order and ``idf`` their weights; ``heads`` maps a model
+    to (weights over terms, weights over shape columns, intercept, mean logit over the training prompts).
     """
 
     def __init__(
         self,
         terms: np.ndarray[Any, Any],
         idf: np.ndarray[Any, Any],
-        edges: np.ndarray[Any, Any],
-        shape_scale: float,
+        code: ShapeCode,
         heads: Mapping[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], float, float]],
     ) -> None:
         self._terms = terms
         self._idf = idf
-        self._edges = edges
-        self._scale = shape_scale
+        self._code = code
         self._heads = dict(heads)
 
     @property
@@ -48,13 +66,13 @@ class Difficulty:
     def logits(self, prompt: str) -> dict[str, float]:
         """Log-odds that each model answers ``prompt`` well."""
         found = hashed_terms(prompt)
-        at, known = locate(self._terms, np.fromiter(found.keys(), np.int64, len(found)))
+        at, known = locate(self._terms, np.fromiter(found, np.int64, len(found)))
         at = at[known]
-        weights = np.fromiter(found.values(), np.float64, len(found))[known] * self._idf[at]
+        weights = self._idf[at]
         norm = math.sqrt(float(weights @ weights)) or 1.0
-        bins = shape_bins(np.asarray([shape(prompt)]), self._edges)[0]
+        columns = self._code.columns(np.asarray([shape(prompt)]))[0]
         return {
-            model: float(weights @ words[at]) / norm + self._scale * float(shapes[bins].sum()) + intercept
+            model: float(weights @ words[at]) / norm + float(columns @ shapes) + intercept
             for model, (words, shapes, intercept, _) in self._heads.items()
         }
 
@@ -74,8 +92,10 @@ class Difficulty:
             "models": np.asarray(list(self._heads)),
             "terms": self._terms.astype(np.uint32),
             "idf": self._idf.astype(np.float32),
-            "edges": self._edges,
-            "scale": np.asarray(self._scale),
+            "center": self._code.center,
+            "spread": self._code.spread,
+            "edges": self._code.edges,
+            "scales": np.asarray([self._code.scale, self._code.bin_scale]),
         }
         for n, (words, shapes, intercept, mean) in enumerate(self._heads.values()):
             arrays |= {f"words{n}": words.astype(np.float32), f"shapes{n}": shapes}
@@ -97,19 +117,12 @@ def load_difficulty(path: Path) -> Difficulty:
                 intercept, mean = stored[f"rest{n}"].tolist()
                 heads[model] = (stored[f"words{n}"], stored[f"shapes{n}"], intercept, mean)
             terms = stored["terms"].astype(np.int64)
-            return Difficulty(terms, stored["idf"], stored["edges"], float(stored["scale"]), heads)
+            code = ShapeCode(stored["center"], stored["spread"], stored["edges"], *stored["scales"].tolist())
+            return Difficulty(terms, stored["idf"], code, heads)
     except (OSError, ValueError, KeyError) as exc:
         raise InvalidInputError(
             f"{path} is not a difficulty model: {exc}.", remedy="Train one with `fairlead model train FILE`."
         ) from exc
-
-
-def shape_bins(shapes: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(prompts, len(SHAPE)) column numbers of the one-hot bins that each measurement falls in."""
-    width = edges.shape[1] + 1
-    within = (shapes[:, :, None] > edges[None, :, :]).sum(axis=2)
-    offsets: np.ndarray[Any, Any] = np.arange(len(SHAPE)) * width + within
-    return offsets
 
 
 def locate(terms: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections import Counter
 from zlib import crc32
 
 _WORD = re.compile(r"\w+|[=+*/^<>%$]")
@@ -44,12 +43,10 @@ SHAPE = (
 """Names of the shape measurements, in order."""
 
 
-def hashed_terms(text: str) -> dict[int, float]:
-    """Hash -> 1 + log(count) over the lower-cased words and neighbouring pairs of a text."""
+def hashed_terms(text: str) -> set[int]:
+    """Hashes of the lower-cased words and neighbouring pairs of a text. How often one occurs says little more."""
     words = _WORD.findall(text.lower())
-    pairs = map(" ".join, itertools.pairwise(words))
-    counts = Counter(crc32(term.encode()) for term in (*words, *pairs))
-    return {term: 1.0 + math.log(n) for term, n in counts.items()}
+    return {crc32(term.encode()) for term in (*words, *map(" ".join, itertools.pairwise(words)))}
 
 
 def shape(text: str) -> list[float]:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from fairlead.errors import InvalidInputError, MissingDependencyError
-from fairlead.gateway.routing.difficulty import Difficulty, shape_bins
-from fairlead.gateway.routing.features import SHAPE, hashed_terms, shape
+from fairlead.gateway.routing.difficulty import Difficulty, ShapeCode
+from fairlead.gateway.routing.features import hashed_terms, shape
 
 BINS = 8
-STRENGTH = 0.7
+STRENGTH = 0.8
 """Inverse regularisation of the heads (the C of scikit-learn's LogisticRegression)."""
-SHAPE_SCALE = 0.3
-"""Weight of a shape bin against a normalised text row, so that 20 bins do not outshout the words."""
+SCALE, BIN_SCALE = 0.13, 0.07
 _LEAST_OUTCOMES = 40
 
 
@@ -27,36 +26,34 @@ class Outcomes:
 
         starts = [0]
         hashes: list[int] = []
-        values: list[float] = []
         for prompt in prompts:
             found = hashed_terms(prompt)
-            hashes += found.keys()
-            values += found.values()
+            hashes += sorted(found)
             starts.append(len(hashes))
         self._terms, columns = np.unique(np.array(hashes, dtype=np.int64), return_inverse=True)
-        self._counts = csr_matrix((values, columns, starts), shape=(len(prompts), len(self._terms)))
+        self._counts = csr_matrix((np.ones(len(hashes)), columns, starts), shape=(len(prompts), len(self._terms)))
         self._shapes = np.asarray([shape(p) for p in prompts], float)
 
     def train(self, quality: Mapping[str, Sequence[float]], rows: Sequence[int] | None = None) -> Difficulty:
         """Heads for every model in ``quality`` (one value from 0 to 1 per prompt), trained on ``rows`` only."""
-        from scipy.sparse import diags_array, hstack
+        from scipy.sparse import csr_matrix, diags_array, hstack
 
         chosen = np.arange(self._counts.shape[0]) if rows is None else np.asarray(rows)
         counts = self._counts[chosen]
-        present = np.asarray((counts > 0).sum(axis=0)).ravel()
+        present = np.asarray(counts.sum(axis=0)).ravel()
         # A term of one prompt says nothing about others.
         shared = present >= 2
         idf = np.log((1 + len(chosen)) / (1 + present[shared])) + 1
         words = counts[:, shared] @ diags_array(idf)
         norms = np.sqrt(np.asarray(words.multiply(words).sum(axis=1)).ravel())
         words = diags_array(1 / np.maximum(norms, 1e-12)) @ words
-        edges = np.quantile(self._shapes[chosen], np.linspace(0, 1, BINS + 1)[1:-1], axis=0).T
-        table = hstack([words, _one_hot(shape_bins(self._shapes[chosen], edges))]).tocsr()
+        code = _shape_code(self._shapes[chosen])
+        table = hstack([words, csr_matrix(code.columns(self._shapes[chosen]))]).tocsr()
         heads = {
             model: _head(table, np.asarray(values, float)[chosen], int(shared.sum()), model)
             for model, values in quality.items()
         }
-        return Difficulty(self._terms[shared], idf, edges, SHAPE_SCALE, heads)
+        return Difficulty(self._terms[shared], idf, code, heads)
 
 
 def train_difficulty(prompts: Sequence[str], quality: Mapping[str, Sequence[float]]) -> Difficulty:
@@ -90,13 +87,9 @@ def require_sklearn() -> None:
         )
 
 
-def _one_hot(columns: np.ndarray[Any, Any]) -> Any:
-    from scipy.sparse import csr_matrix
-
-    count, width = columns.shape
-    rows = np.arange(0, count * width + 1, width)
-    values = np.full(count * width, SHAPE_SCALE)
-    return csr_matrix((values, columns.ravel(), rows), shape=(count, len(SHAPE) * BINS))
+def _shape_code(shapes: np.ndarray[Any, Any]) -> ShapeCode:
+    edges = np.quantile(shapes, np.linspace(0, 1, BINS + 1)[1:-1], axis=0).T
+    return ShapeCode(shapes.mean(axis=0), shapes.std(axis=0) + 1e-9, edges, SCALE, BIN_SCALE)
 
 
 def _head(table: Any, values: np.ndarray[Any, Any], terms: int, model: str) -> tuple[Any, Any, float, float]:
