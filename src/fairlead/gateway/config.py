@@ -27,7 +27,7 @@ class Policy(NamedTuple):
     unknown_price: str = "refuse"
     ceiling_nano: int = 100 * 1_000_000_000
     local_only_at: int = 90
-    quality_floor: float = 0.7
+    quality_floor: float = 0.5
     shadow_share: float = 0.01
     attempts: int = 3
     cache: str = "exact"

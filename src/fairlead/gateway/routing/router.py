@@ -202,7 +202,10 @@ def _price(scored: Scored) -> float:
 
 def _nothing(wanted: Wanted, scored: list[Scored]) -> RefusedError:
     why = "; ".join(f"{s.model}: {s.against}" for s in scored) or "no model is configured"
-    remedy = "Configure a model in gateway.toml or FAIRLEAD_MODELS, or relax the request."
+    remedy = (
+        "Configure a provider: its key (such as OPENAI_API_KEY) and a model in FAIRLEAD_MODELS or gateway.toml; or a "
+        "local server. Or relax the request."
+    )
     if wanted.force_local or wanted.local_only:
         remedy = (
             "Configure a local server (for example Ollama under [providers] in gateway.toml), ask for a summary, "

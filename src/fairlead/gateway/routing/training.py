@@ -14,7 +14,7 @@ from fairlead.gateway.routing.features import hashed_terms, shape
 BINS = 8
 STRENGTH = 0.8
 """Inverse regularisation of the heads (the C of scikit-learn's LogisticRegression)."""
-SCALE, BIN_SCALE = 0.13, 0.07
+SCALE, BIN_SCALE = 0.15, 0.05
 _LEAST_OUTCOMES = 40
 
 
