@@ -12,6 +12,7 @@ NOUNS: dict[str, str] = {
     "runs": "list, watch and control runs",
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
+    "memory": "remember, recall, forget and inspect what is known",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -37,6 +38,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import agent
 
             return agent.VERBS
+        case "memory":
+            from fairlead.verbs import memory
+
+            return memory.VERBS
     return ()
 
 
