@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
+import orjson
 
 from fairlead.clock import Clock
 from fairlead.errors import NotInitialisedError
@@ -35,12 +36,14 @@ _OPPOSITES = (("most", "least"), ("max", "min"), ("before", "after"), ("first", 
 
 
 class Kept(NamedTuple):
-    """An answer that was kept. ``kind`` is ``exact`` or ``semantic``; ``similarity`` is 1.0 for an exact one."""
+    """An answer that was kept. ``kind`` is ``exact`` or ``semantic``; ``similarity`` is 1.0 for an exact one;
+    ``usage`` are the tokens it once took and now saves."""
 
     content: str
     model: str
     kind: str
     similarity: float
+    usage: Usage
 
 
 class AnswerCache:
@@ -74,7 +77,8 @@ class AnswerCache:
         self._count(who, request, "missed" if found is None else "exact" if kind == "exact" else "near", found, key)
         if found is None:
             return None
-        return Kept(found[0].decode(), found[1], kind, similarity)
+        content, tokens = orjson.loads(found[0])
+        return Kept(content, found[1], kind, similarity, Usage(*tokens)._replace(label="kept"))
 
     def keep(
         self,
@@ -99,7 +103,7 @@ class AnswerCache:
             request.task_type,
             prompt,
             embed(prompt).tobytes(),
-            content.encode(),
+            orjson.dumps([content, list(usage[:4])]),
             model,
             cost_nano,
             now,

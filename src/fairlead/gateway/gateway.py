@@ -248,14 +248,12 @@ class Gateway:
         ask = Ask(who, info.id, info.tier, 0, "free", None, request_id, 1, request.task_type)
         now = self._clock.now()
         data = {"model": info.id, "outcome": "cached", "kind": kept.kind, "similarity": kept.similarity, "cost": 0.0}
-        await self.ledger.record(
-            ask, Usage(label="kept"), outcome="cached", events=(event(ask, "model.called", data, now),)
-        )
+        await self.ledger.record(ask, kept.usage, outcome="cached", events=(event(ask, "model.called", data, now),))
         return GenerationResponse(
             content=kept.content,
             model_used=info.id,
             model_type=info.model_type,
-            usage=Usage(label="kept"),
+            usage=kept.usage,
             cost_nano=0,
             response_time=self._clock.monotonic() - began,
             success=True,

@@ -15,6 +15,7 @@ from fairlead.errors import InvalidInputError
 
 NANO = 1_000_000_000
 _MILLION = 1_000_000
+_MOST_DOLLARS = 10**9
 
 
 class Usage(NamedTuple):
@@ -118,19 +119,21 @@ def dollars(nano: int | None) -> float | None:
 
 
 def to_nano(value: float | str | Decimal) -> int:
-    """Nano-dollars of an amount in US dollars; :class:`InvalidInputError` unless it is a finite number >= 0."""
+    """Nano-dollars of an amount in US dollars; :class:`InvalidInputError` unless it is from 0 to a billion."""
     try:
         amount = Decimal(str(value))
     except ArithmeticError as exc:
         raise _bad_amount(value) from exc
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= _MOST_DOLLARS:
         raise _bad_amount(value)
     return int((amount * NANO).to_integral_value(rounding="ROUND_CEILING"))
 
 
 def _bad_amount(value: Any) -> InvalidInputError:
     return InvalidInputError(
-        f"amount {value!r} is not an amount of money.", remedy="Give US dollars as a number of 0 or more.", value=value
+        f"amount {value!r} is not an amount of money.",
+        remedy="Give US dollars as a number from 0 to a billion.",
+        value=value,
     )
 
 

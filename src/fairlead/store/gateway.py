@@ -244,7 +244,8 @@ _SUMS = (
     " coalesce(sum(cost_nano), 0), sum(CASE WHEN cost_nano IS NULL AND state <> 'reserved' THEN 1 ELSE 0 END),"
     " coalesce(sum(CASE WHEN state = 'reserved' THEN reserved_nano ELSE 0 END), 0),"
     " coalesce(sum(CASE WHEN outcome IN ('failed', 'rejected', 'cancelled') THEN cost_nano ELSE 0 END), 0),"
-    " sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(tokens_saved)"
+    " sum(CASE WHEN outcome = 'cached' THEN 0 ELSE input_tokens END), sum(cached_tokens),"
+    " sum(CASE WHEN outcome = 'cached' THEN 0 ELSE output_tokens END), sum(tokens_saved)"
 )
 SUM_NAMES = (
     "calls",
