@@ -34,7 +34,7 @@ class Field:
     """One scalar field of a kind of file, in the order in which it is written.
 
     ``type`` is ``line`` (one line of text), ``choice``, ``word`` (a name without spaces), ``id``, ``int``, ``number``,
-    ``time`` (RFC 3339, UTC, milliseconds) or ``date``. ``fixed`` fields are set at creation and never changed.
+    ``time`` (RFC 3339, UTC, milliseconds), ``date``, ``text`` (many lines) or ``lines`` (a list, one item a line). ``fixed`` fields are set at creation and never changed.
     """
 
     __slots__ = ("choices", "default", "fixed", "name", "type")
@@ -101,42 +101,47 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     ),
     # Files in the folder of the ticket, epic or backlog item that they belong to.
     "comment": _WRITTEN,
-    "journal": (Field("type", "choice", JOURNAL_TYPES, "progress", fixed=True), *_WRITTEN),
+    "journal": (
+        Field("type", "choice", JOURNAL_TYPES, "progress"),
+        Field("completion_percentage", "int"),
+        Field("effort_spent_hours", "number"),
+        Field("milestone"),
+        Field("run"),
+        *_WRITTEN,
+    ),
     "time": (
-        Field("type", "choice", TIME_TYPES, "work", fixed=True),
-        Field("started_at", "time"),
-        Field("ended_at", "time"),
-        Field("minutes", "number"),
+        Field("type", "choice", TIME_TYPES, "work"),
+        Field("start_time", "time"),
+        Field("end_time", "time"),
+        Field("duration_minutes", "number"),
         *_WRITTEN,
     ),
     "requirement": (
         Field("title"),
         Field("status", "choice", REQUIREMENT_STATUSES, "draft"),
         Field("priority", "choice", PRIORITIES, "medium"),
+        Field("acceptance_criteria", "lines"),
         Field("verified_by"),
         Field("verified_at", "time"),
+        Field("evidence", "text"),
         *_WRITTEN,
     ),
     "story": (
         Field("persona"),
         Field("goal"),
         Field("benefit"),
+        Field("acceptance_criteria", "lines"),
         Field("priority", "choice", PRIORITIES, "medium"),
-        Field("requirement_id", "id"),
+        Field("story_points", "number"),
         *_WRITTEN,
     ),
     # The body of a scenario is its Gherkin text.
-    "scenario": (
-        Field("title"),
-        Field("status", "choice", SCENARIO_STATUSES, "draft"),
-        Field("requirement_id", "id"),
-        *_WRITTEN,
-    ),
+    "scenario": (Field("title"), Field("status", "choice", SCENARIO_STATUSES, "draft"), *_WRITTEN),
     "result": (
-        Field("title"),
         Field("verification_method", "choice", RESULT_METHODS, "manual"),
         Field("status", "choice", RESULT_STATUSES, "pending"),
-        Field("requirement_id", "id"),
+        Field("success_criteria", "lines"),
+        Field("notes", "text"),
         Field("verified_by"),
         Field("verified_at", "time"),
         *_WRITTEN,
@@ -145,7 +150,23 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     "goal": _WRITTEN,
     "criterion": _WRITTEN,
 }
-"""Kind -> its scalar fields in file order. The body of a file is the field ``description`` (``text`` of an entry)."""
+"""Kind -> its scalar fields in file order. The body of a file is the field that :data:`BODIES` names."""
+
+BODIES: dict[str, str] = {
+    "ticket": "description",
+    "epic": "description",
+    "backlog": "description",
+    "comment": "text",
+    "journal": "content",
+    "time": "description",
+    "requirement": "description",
+    "story": "description",
+    "scenario": "text",
+    "result": "description",
+    "goal": "text",
+    "criterion": "text",
+}
+"""Kind -> the name of its free text, the body of the file."""
 
 THINGS = ("ticket", "epic", "backlog")
 """Kinds that have an identifier on the board and a file at the top of ``.tickets/``."""

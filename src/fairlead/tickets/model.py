@@ -24,27 +24,31 @@ class Comment(NamedTuple):
 
 
 class JournalEntry(NamedTuple):
-    """``type`` is one of ``fields.JOURNAL_TYPES``."""
+    """A dated note about the work. ``type`` is one of ``fields.JOURNAL_TYPES``; ``run`` the run it came from."""
 
     id: str
     ticket_id: str
-    text: str
+    content: str
     type: str = "progress"
+    completion_percentage: int | None = None
+    effort_spent_hours: float | None = None
+    milestone: str | None = None
+    run: str | None = None
     author: str | None = None
     created_at: str | None = None
     extras: Mapping[str, str] = _NOTHING
 
 
 class TimeLog(NamedTuple):
-    """``type`` is one of ``fields.TIME_TYPES``; a log without ``ended_at`` and ``minutes`` is running."""
+    """A stretch of work. A log without ``end_time`` and ``duration_minutes`` is still going on."""
 
     id: str
     ticket_id: str
-    text: str
+    description: str = ""
     type: str = "work"
-    started_at: str | None = None
-    ended_at: str | None = None
-    minutes: float | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    duration_minutes: float | None = None
     author: str | None = None
     created_at: str | None = None
     extras: Mapping[str, str] = _NOTHING
@@ -53,12 +57,14 @@ class TimeLog(NamedTuple):
 class Requirement(NamedTuple):
     id: str
     ticket_id: str
-    title: str
-    text: str = ""
+    title: str = ""
+    description: str = ""
     status: str = "draft"
     priority: str = "medium"
+    acceptance_criteria: tuple[str, ...] = ()
     verified_by: str | None = None
     verified_at: str | None = None
+    evidence: str | None = None
     author: str | None = None
     created_at: str | None = None
     extras: Mapping[str, str] = _NOTHING
@@ -67,26 +73,26 @@ class Requirement(NamedTuple):
 class UserStory(NamedTuple):
     id: str
     ticket_id: str
-    persona: str
-    goal: str
+    persona: str = ""
+    goal: str = ""
     benefit: str = ""
-    text: str = ""
+    description: str = ""
+    acceptance_criteria: tuple[str, ...] = ()
     priority: str = "medium"
-    requirement_id: str | None = None
+    story_points: float | None = None
     author: str | None = None
     created_at: str | None = None
     extras: Mapping[str, str] = _NOTHING
 
 
-class GherkinScenario(NamedTuple):
-    """``text`` is the Gherkin source, parsed by :mod:`fairlead.tickets.requirements`."""
+class Scenario(NamedTuple):
+    """``text`` is the Gherkin source, which :mod:`fairlead.tickets.gherkin` parses."""
 
     id: str
     ticket_id: str
-    title: str
-    text: str
+    title: str = ""
+    text: str = ""
     status: str = "draft"
-    requirement_id: str | None = None
     author: str | None = None
     created_at: str | None = None
     extras: Mapping[str, str] = _NOTHING
@@ -95,11 +101,11 @@ class GherkinScenario(NamedTuple):
 class ExpectedResult(NamedTuple):
     id: str
     ticket_id: str
-    title: str
-    text: str = ""
+    description: str = ""
     verification_method: str = "manual"
     status: str = "pending"
-    requirement_id: str | None = None
+    success_criteria: tuple[str, ...] = ()
+    notes: str | None = None
     verified_by: str | None = None
     verified_at: str | None = None
     author: str | None = None
@@ -118,7 +124,7 @@ class Item(NamedTuple):
     extras: Mapping[str, str] = _NOTHING
 
 
-Entry = Comment | JournalEntry | TimeLog | Requirement | UserStory | GherkinScenario | ExpectedResult | Item
+Entry = Comment | JournalEntry | TimeLog | Requirement | UserStory | Scenario | ExpectedResult | Item
 
 ENTRY_TYPES: dict[str, Any] = {
     "comment": Comment,
@@ -126,7 +132,7 @@ ENTRY_TYPES: dict[str, Any] = {
     "time": TimeLog,
     "requirement": Requirement,
     "story": UserStory,
-    "scenario": GherkinScenario,
+    "scenario": Scenario,
     "result": ExpectedResult,
     "goal": Item,
     "criterion": Item,
@@ -171,7 +177,7 @@ class Ticket(NamedTuple):
     requirements: tuple[Requirement, ...] = ()
     user_stories: tuple[UserStory, ...] = ()
     expected_results: tuple[ExpectedResult, ...] = ()
-    gherkin_scenarios: tuple[GherkinScenario, ...] = ()
+    gherkin_scenarios: tuple[Scenario, ...] = ()
     requirements_status: str | None = None
     deleted: bool = False
     extras: Mapping[str, str] = _NOTHING
@@ -259,7 +265,8 @@ ENTRY_PLACES: dict[str, dict[str, str]] = {
 class Change(NamedTuple):
     """One change that somebody made: the fields, sets and entries of one thing, with the values before and after.
 
-    ``edits`` holds (field, before, after); for a set, ``before`` is a removed member or ``after`` an added one. ``batch`` is shared by the changes of one transaction.
+    ``edits`` holds (field, before, after); for a set, ``before`` is a removed member or ``after`` an added one.
+    ``batch`` is shared by the changes of one transaction.
     """
 
     id: str

@@ -14,10 +14,9 @@ from fairlead.tickets.model import Entry, Thing
 
 
 class EntryDraft(NamedTuple):
-    """An entry to be written. ``values`` has the fields of its kind without ``text``; ``id`` None means a new one."""
+    """An entry to be written: its fields by name, the free text among them. ``id`` None means a new one."""
 
     kind: str
-    text: str = ""
     values: Mapping[str, Any] = {}
     id: str | None = None
 
@@ -29,7 +28,8 @@ class Operation(NamedTuple):
     a generated identifier and ``$name`` a temporary one that later operations of the same plan may refer to anywhere
     an identifier stands. ``values`` sets scalar fields and ``description`` (None empties a field), ``add`` and
     ``remove`` change sets, ``entries`` adds entries, ``entry_values`` changes fields of existing entries by their
-    identifier (``text`` among them). ``if_match`` is the revision the caller has read. ``at`` and ``by`` override time and author (for imports).
+    identifier. ``if_match`` is the revision the caller has read. ``at`` and ``by`` override time and author (for
+    imports).
     """
 
     action: str
@@ -48,17 +48,17 @@ class Operation(NamedTuple):
 
 # What the rest of the room may rely on, as signatures of TicketService (fairlead.tickets.service):
 #
-#   service = TicketService(board, clock=..., actor="alice")          or  open_service(context) in fairlead.tickets.opening
-#   service.get(id_or_prefix, kind=None) -> Thing                     full record with entries; NotFoundError, InvalidInputError if ambiguous
+#   open_service(context) -> TicketService                (fairlead.tickets.opening)
+#   service.get(id_or_prefix, kind=None) -> Thing         full record with entries
 #   service.create(kind, values, *, id=None, add={}, entries=(), note="") -> Thing
-#   service.update(id, values=None, *, add={}, remove={}, entries=(), entry_values={}, note="", if_match=None) -> Thing
-#   service.add_entry(id, kind, text="", **values) -> Entry
+#   service.update(id, values={}, *, add={}, remove={}, entries=(), entry_values={}, note="", if_match=None) -> Thing
+#   service.add_entry(id, kind, **values) -> Entry
 #   service.update_entry(thing_id, entry_id, **values) -> Entry
-#   service.delete(id) / service.restore(id)
-#   service.rows(kind="ticket", filters) -> list[dict]                 lean rows, straight from the index
-#   service.everything(kind=None) -> Iterator[Thing]                   full records of the whole board, for export
+#   service.delete(id), service.restore(id)
+#   service.rows(kind="ticket", **filters) -> list[dict]  lean rows, straight from the index
+#   service.everything(kind=None) -> Iterator[Thing]      full records of the whole board, for export
 #   service.apply([Operation, ...], *, atomic=True, dry_run=False) -> BatchResult
-#   service.announce(type, subject, data)                              an event that no field change implies
+#   service.announce(type, subject, data)                 an event that no field change implies
 #
 # Events follow from what is written and need no announcing: ticket.*, epic.created/updated/completed,
 # requirement.added (a new requirement entry), requirement.verified (its status became verified), test.passed and
