@@ -79,8 +79,6 @@ scenarios = st.builds(
     tags=st.lists(tag, max_size=3, unique=True).map(tuple),
     description=st.sampled_from(["", "One line.", "Two\nlines", "A gap\n\nbetween"]),
     examples=st.lists(st.tuples(st.sampled_from(["", "few"]), tables).map("\n".join), max_size=2).map(tuple),
-    status=st.just("draft"),
-    id=st.just(""),
 )
 
 
@@ -172,7 +170,6 @@ def test_crlf_and_a_byte_order_mark_do_not_matter() -> None:
         {"title": " x "},
         {"title": "x", "given": ["a\nb"]},
         {"title": "x", "given": [""]},
-        {"title": "x", "status": "green"},
         {"title": "x", "moon": 1},
         {"given": ["a"]},
         {"title": "x", "tags": ["a b"]},

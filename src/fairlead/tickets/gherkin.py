@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 from fairlead.errors import InvalidInputError
 
-SCENARIO_STATUSES = ("draft", "ready", "passing", "failing", "blocked")
-
 _STEP = re.compile(r"(Given|When|Then|And|But|\*)(?:\s+(.*)|$)")
 _HEADER = re.compile(
     r"(Feature|Rule|Background|Scenario Outline|Scenario Template|Scenario|Example|Examples|Scenarios):(.*)"
@@ -41,13 +39,11 @@ class GherkinScenario(NamedTuple):
     tags: tuple[str, ...] = ()
     description: str = ""
     examples: tuple[str, ...] = ()
-    status: str = "draft"
-    id: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, as plain data."""
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in self._asdict().items()}
-        return {k: v for k, v in plain.items() if v or k in ("title", "status")}
+        return {k: v for k, v in plain.items() if v or k == "title"}
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,14 +290,6 @@ def _tags(line: str) -> list[str]:
 def check_scenario(value: Iterable[Any] | dict[str, Any]) -> GherkinScenario:
     """A scenario from a mapping or tuple, refused unless Gherkin can carry it unchanged."""
     scenario = GherkinScenario(**_tuples(value)) if isinstance(value, dict) else GherkinScenario(*value)
-    if scenario.status not in SCENARIO_STATUSES:
-        raise InvalidInputError(
-            f"scenario status is {scenario.status!r}.",
-            remedy=f"Use one of {', '.join(SCENARIO_STATUSES)}.",
-            field="status",
-            value=scenario.status,
-        )
-    expected = [scenario._replace(status="draft", id="")]
     try:
         found = parse_feature(format_feature([scenario]))
     except InvalidInputError as exc:
@@ -310,7 +298,7 @@ def check_scenario(value: Iterable[Any] | dict[str, Any]) -> GherkinScenario:
             remedy=exc.remedy,
             field="gherkin",
         ) from exc
-    if found != expected:
+    if found != [scenario]:
         raise InvalidInputError(
             f"scenario {scenario.title!r} would change when written as Gherkin and read again.",
             remedy="Trim titles and steps, keep each step on one line, and start no description line with a keyword.",

@@ -1,0 +1,127 @@
+"""Lossless exchange: what one side says and the other has no place for is kept, and given back.
+
+A format is a pair of plain functions, ``to_record`` (foreign document to ticket fields) and ``to_document`` (back).
+Neither needs to be exact. :func:`absorb` compares a document with what would be written for it and keeps the
+difference under the ticket's ``ext``; :func:`release` puts a kept value back wherever it still *means* what the ticket
+says now. So an untouched ticket is written as it was read, and a changed one is written with its changes. The other
+way round, what a ticket says and the document does not goes along under the document's key ``fairlead``.
+
+This is a symmetric lens with complements on both sides (Hofmann, Pierce, Wagner: "Symmetric Lenses", POPL 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Document = dict[str, Any]
+Record = dict[str, Any]
+
+EXTENSION = "ext"
+"""The key of a record for what belongs to other tools: format name -> what is kept for it."""
+
+OWN = "fairlead"
+"""The key of a foreign document for what only a ticket here can say."""
+
+
+class Lens(NamedTuple):
+    """One format: its name and the two inexact functions."""
+
+    name: str
+    to_record: Callable[[Document], Record]
+    to_document: Callable[[Record], Document]
+
+
+def absorb(lens: Lens, document: Document) -> Record:
+    """The record of a document, with what its fields cannot say kept under ``ext[name]``."""
+    carried = document.get(OWN)
+    document = {k: v for k, v in document.items() if k != OWN}
+    record = lens.to_record(document)
+    written = lens.to_document(record)
+    note: dict[str, Any] = {}
+    kept = {k: v for k, v in document.items() if k not in written or not same(written[k], v)}
+    absent = [k for k in written if k not in document]
+    if kept:
+        note["kept"] = kept
+    if absent:
+        note["absent"] = absent
+    ext = {lens.name: note} if note else {}
+    if isinstance(carried, dict):
+        record, ext = _put_back(lens, record, written, carried), {**carried.get(EXTENSION, {}), **ext}
+    return {**record, EXTENSION: ext} if ext else record
+
+
+def _put_back(lens: Lens, record: Record, written: Document, carried: Mapping[str, Any]) -> Record:
+    """Carried fields that do not contradict the document, which somebody may have changed meanwhile."""
+    for key, value in carried.items():
+        if key != EXTENSION:
+            trial = {**record, key: value}
+            if same(lens.to_document(trial), written):
+                record = trial
+    return record
+
+
+def release(lens: Lens, record: Record) -> Document:
+    """The document of a record, with every kept value that still means what the record says."""
+    document = _release_kept(lens, record)
+    back = lens.to_record(document)
+    missing = {k: v for k, v in record.items() if k != EXTENSION and v not in (None, "", []) and back.get(k) != v}
+    others = {k: v for k, v in record.get(EXTENSION, {}).items() if k != lens.name}
+    if others:
+        missing[EXTENSION] = others
+    return {**document, OWN: missing} if missing else document
+
+
+def _release_kept(lens: Lens, record: Record) -> Document:
+    document = lens.to_document(record)
+    note: Mapping[str, Any] = record.get(EXTENSION, {}).get(lens.name, {})
+    kept: Mapping[str, Any] = note.get("kept", {})
+    absent = [k for k in note.get("absent", ()) if k in document]
+    if not kept and not absent:
+        return document
+    meaning = lens.to_record(document)
+    whole = {**{k: v for k, v in document.items() if k not in absent}, **kept}
+    if lens.to_record(whole) == meaning:
+        return whole
+    for key in absent:
+        trial = {k: v for k, v in document.items() if k != key}
+        if lens.to_record(trial) == meaning:
+            document = trial
+    for key, value in kept.items():
+        trial = {**document, key: value}
+        if lens.to_record(trial) == meaning:
+            document = trial
+        elif isinstance(value, list) and isinstance(document.get(key, []), list):
+            document = {**document, key: _items(lens, document, key, value)}
+    return document
+
+
+def _items(lens: Lens, document: Document, key: str, kept: list[Any]) -> list[Any]:
+    """A list that changed: each new item in its kept form where there is one, and the kept items that mean nothing.
+
+    An item that means nothing to a ticket (an edge of a foreign kind, for example) cannot have been removed here, so
+    it stays.
+    """
+
+    def meaning(items: list[Any]) -> Record:
+        return lens.to_record({**document, key: items})
+
+    nothing = meaning([])
+    by_meaning = [(meaning([item]), item) for item in kept]
+    found: list[Any] = []
+    for item in document.get(key, []):
+        own = meaning([item])
+        position = next((n for n, (kind, _) in enumerate(by_meaning) if kind == own), None)
+        found.append(item if position is None else by_meaning.pop(position)[1])
+    return found + [item for kind, item in by_meaning if kind == nothing]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1, 1.0 and true are three values there."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
