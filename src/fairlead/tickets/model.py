@@ -142,7 +142,8 @@ ENTRY_TYPES: dict[str, Any] = {
 
 class Ticket(NamedTuple):
     """A ticket. ``blocks`` and ``child_ticket_ids`` are the other ends of other tickets' fields, never stored;
-    ``updated_at`` and ``closed_at`` come from its history."""
+    ``updated_at`` and ``closed_at`` come from its history. ``foreign`` is JSON: what other tools said of it that has
+    no field here, kept so that an export gives it back."""
 
     id: str
     title: str
@@ -179,6 +180,7 @@ class Ticket(NamedTuple):
     expected_results: tuple[ExpectedResult, ...] = ()
     gherkin_scenarios: tuple[Scenario, ...] = ()
     requirements_status: str | None = None
+    foreign: str | None = None
     deleted: bool = False
     extras: Mapping[str, str] = _NOTHING
     revision: str = ""
