@@ -41,7 +41,7 @@ def to_record(document: Document) -> Record:
     people = front.get("assignee")
     people = [people] if isinstance(people, str) else people if isinstance(people, list) else []
     journal = [
-        {"text": sections[heading], "type": kind, "source": "backlog-md"}
+        {"id": _entry_id(heading), "content": sections[heading], "type": kind}
         for heading, kind in _JOURNALS.items()
         if sections.get(heading)
     ]
@@ -67,6 +67,10 @@ def to_record(document: Document) -> Record:
     return tidy(record)
 
 
+def _entry_id(heading: str) -> str:
+    return "backlog_" + heading.lower().replace(" ", "_")
+
+
 def _priority(value: Any) -> str:
     found = str(value or "medium").strip().lower()
     return found if found in ("critical", "high", "medium", "low") else "medium"
@@ -75,11 +79,11 @@ def _priority(value: Any) -> str:
 def _criteria(section: str) -> list[Record]:
     """Each criterion is a requirement; a ticked one is verified."""
     found = []
-    for row in section.split("\n"):
+    for number, row in enumerate(section.split("\n"), 1):
         check = _CHECK.match(row)
         if check and check[2].strip():
             status = "approved" if check[1] == " " else "verified"
-            found.append({"title": line(check[2]), "status": status})
+            found.append({"id": f"backlog_ac_{number}", "title": line(check[2]), "status": status})
     return found
 
 
@@ -112,10 +116,10 @@ def to_document(record: Record) -> Document:
         "Acceptance Criteria": _checklist(record.get("requirements", [])),
         "Comments": _comment_blocks(record.get("comments", [])),
     }
-    for heading, kind in _JOURNALS.items():
-        for entry in record.get("journal_entries", []):
-            if entry.get("source") == "backlog-md" and entry.get("type", "progress") == kind:
-                sections[heading] = entry["text"]
+    entries = {entry.get("id"): entry for entry in record.get("journal_entries", [])}
+    for heading in _JOURNALS:
+        if _entry_id(heading) in entries:
+            sections[heading] = entries[_entry_id(heading)]["content"]
     name = re.sub(r"[^\w.-]+", "-", str(record.get("title", ""))).strip("-")[:80]
     return {
         "path": f"{own.lower()} - {name}.md",

@@ -20,7 +20,8 @@ _STATUSES = {
 }
 _BACK = {"open": "open", "in-progress": "in_progress", "blocked": "blocked", "closed": "closed", "cancelled": "closed"}
 _EDGES = {"related": "related_to", "relates-to": "related_to", "discovered-from": "discovered_from"}
-_TEXTS = {"design": ("journal_entries", "decision"), "notes": ("journal_entries", "progress")}
+_TEXTS = {"design": "decision", "notes": "progress"}
+"""Long field -> type of the journal entry that it becomes; the entry's identifier says where it came from."""
 
 
 def to_record(document: Document) -> Record:
@@ -48,7 +49,8 @@ def to_record(document: Document) -> Record:
     }
     criteria = text(document.get("acceptance_criteria"))
     if criteria:
-        record["requirements"] = [{"title": "Acceptance criteria", "text": criteria, "source": "beads"}]
+        entry = {"id": "beads_acceptance", "title": "Acceptance criteria", "description": criteria}
+        record["requirements"] = [entry]
     if not finished(record):
         record["closed_at"] = record["close_reason"] = None
     return tidy(record)
@@ -58,7 +60,14 @@ def _comments(rows: Any) -> list[Record]:
     if not isinstance(rows, list):
         return []
     return [
-        tidy({"text": text(c.get("text")), "author": line(c.get("author")), "created_at": moment(c.get("created_at"))})
+        tidy(
+            {
+                "id": f"beads_{c['id']}" if isinstance(c.get("id"), int) else None,
+                "text": text(c.get("text")),
+                "author": line(c.get("author")),
+                "created_at": moment(c.get("created_at")),
+            }
+        )
         for c in rows
         if isinstance(c, dict) and text(c.get("text"))
     ]
@@ -66,10 +75,10 @@ def _comments(rows: Any) -> list[Record]:
 
 def _journal(document: Document) -> list[Record]:
     found = []
-    for key, (_, kind) in _TEXTS.items():
+    for key, kind in _TEXTS.items():
         body = text(document.get(key))
         if body:
-            found.append({"text": body, "type": kind, "source": "beads"})
+            found.append({"id": f"beads_{key}", "content": body, "type": kind})
     return found
 
 
@@ -123,21 +132,21 @@ def to_document(record: Record) -> Document:
 
 def _long_texts(record: Record) -> Document:
     """Only what came from this format goes back into its long fields; other entries have no place there."""
+    entries = {e.get("id"): e for e in (*record.get("journal_entries", []), *record.get("requirements", []))}
     found: Document = {}
-    for entry in record.get("requirements", []):
-        if entry.get("source") == "beads":
-            found["acceptance_criteria"] = entry.get("text")
-    for key, (field, kind) in _TEXTS.items():
-        for entry in record.get(field, []):
-            if entry.get("source") == "beads" and entry.get("type", "progress") == kind:
-                found[key] = entry.get("text")
+    if "beads_acceptance" in entries:
+        found["acceptance_criteria"] = entries["beads_acceptance"].get("description")
+    for key in _TEXTS:
+        if f"beads_{key}" in entries:
+            found[key] = entries[f"beads_{key}"].get("content")
     return found
 
 
 def _comment(own: str, number: int, comment: Mapping[str, Any]) -> Document:
+    said = str(comment.get("id", "")).removeprefix("beads_")
     return tidy(
         {
-            "id": number,
+            "id": int(said) if said.isdigit() else number,
             "issue_id": own,
             "author": comment.get("author"),
             "text": comment.get("text"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fairlead.tickets.interchange.kept import Document, Lens, Record
+from fairlead.tickets.interchange.kept import EXTENSION, Document, Lens, Record
 from fairlead.tickets.interchange.words import finished, line, moment, names, text, tidy
 
 _TRAILER = re.compile(r"(Blocked by|Related to|Discovered from|Part of):? (#?[\w.-]+)\s*\Z", re.I)
@@ -177,6 +177,11 @@ CLI_LENS = Lens("github-cli", to_record, _to_cli_document)
 
 def lens_of(document: Document) -> Lens:
     return CLI_LENS if _is_cli(document) else LENS
+
+
+def lens_for(record: Record) -> Lens:
+    """The dialect that a record came in; the REST one for others."""
+    return CLI_LENS if CLI_LENS.name in record.get(EXTENSION, {}) else LENS
 
 
 def parse(source: str) -> list[Document]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fairlead.tickets.interchange.kept import OWN, Document, Lens, Record
+from fairlead.tickets.interchange.kept import EXTENSION, OWN, Document, Lens, Record
 from fairlead.tickets.interchange.words import finished, line, moment, names, text, tidy, word
 
 _ALIASES = {
@@ -197,6 +197,12 @@ def lens_of(document: Document) -> Lens:
     return SHORT_LENS if _SHORT["key"] in document else LENS
 
 
+def lens_for(records: Iterable[Record]) -> Lens:
+    """One file has one header: the short form when every record came in it."""
+    kinds = {SHORT_LENS.name if SHORT_LENS.name in r.get(EXTENSION, {}) else LENS.name for r in records}
+    return SHORT_LENS if kinds == {SHORT_LENS.name} else LENS
+
+
 def parse(source: str) -> list[Document]:
     """The rows of a CSV text; an error names the line."""
     import csv
@@ -243,7 +249,7 @@ def render(documents: Iterable[Document]) -> str:
     import json
 
     rows = [{k: [json.dumps(v)] if k == OWN else v for k, v in d.items()} for d in documents]
-    widths: dict[str, int] = {}
+    widths: dict[str, int] = {} if rows else {_ALIASES["key"][0]: 1, _ALIASES["title"][0]: 1}
     for row in rows:
         for header, cells in row.items():
             widths[header] = max(widths.get(header, 0), len(cells), 1)

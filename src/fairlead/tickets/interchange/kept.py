@@ -33,7 +33,10 @@ class Lens(NamedTuple):
 
 
 def absorb(lens: Lens, document: Document) -> Record:
-    """The record of a document, with what its fields cannot say kept under ``ext[name]``."""
+    """The record of a document, with what its fields cannot say kept under ``ext[name]``.
+
+    The name stands there even when nothing had to be kept: it tells where the ticket comes from.
+    """
     carried = document.get(OWN)
     document = {k: v for k, v in document.items() if k != OWN}
     record = lens.to_record(document)
@@ -45,20 +48,28 @@ def absorb(lens: Lens, document: Document) -> Record:
         note["kept"] = kept
     if absent:
         note["absent"] = absent
-    ext = {lens.name: note} if note else {}
+    ext = {lens.name: note}
     if isinstance(carried, dict):
-        record, ext = _put_back(lens, record, written, carried), {**carried.get(EXTENSION, {}), **ext}
-    return {**record, EXTENSION: ext} if ext else record
+        record, ext = _put_back(lens, record, (written, document), carried), {**carried.get(EXTENSION, {}), **ext}
+    return {**record, EXTENSION: ext}
 
 
-def _put_back(lens: Lens, record: Record, written: Document, carried: Mapping[str, Any]) -> Record:
+def _put_back(lens: Lens, record: Record, said: tuple[Document, Document], carried: Mapping[str, Any]) -> Record:
     """Carried fields that do not contradict the document, which somebody may have changed meanwhile."""
-    for key, value in carried.items():
-        if key != EXTENSION:
-            trial = {**record, key: value}
-            if same(lens.to_document(trial), written):
-                record = trial
+    own = {k: v for k, v in carried.items() if k != EXTENSION}
+    whole = {k: v for k, v in {**record, **own}.items() if v is not None}
+    if _agrees(lens.to_document(whole), *said):
+        return whole
+    for key, value in own.items():
+        trial = {k: v for k, v in {**record, key: value}.items() if v is not None}
+        if _agrees(lens.to_document(trial), *said):
+            record = trial
     return record
+
+
+def _agrees(trial: Document, *said: Document) -> bool:
+    keys = {*trial, *(key for document in said for key in document if key in said[0])}
+    return all(any(same(trial.get(key), document.get(key)) for document in said) for key in keys)
 
 
 def release(lens: Lens, record: Record) -> Document:
@@ -66,10 +77,11 @@ def release(lens: Lens, record: Record) -> Document:
     document = _release_kept(lens, record)
     back = lens.to_record(document)
     missing = {k: v for k, v in record.items() if k != EXTENSION and v not in (None, "", []) and back.get(k) != v}
+    missing |= {k: None for k in back if k not in record}
     others = {k: v for k, v in record.get(EXTENSION, {}).items() if k != lens.name}
     if others:
         missing[EXTENSION] = others
-    return {**document, OWN: missing} if missing else document
+    return {**document, OWN: dict(sorted(missing.items()))} if missing else document
 
 
 def _release_kept(lens: Lens, record: Record) -> Document:
