@@ -2,8 +2,8 @@
 
     python bench/tickets_cli.py [--tickets 10000] [--repeat 9] [--peers fairlead,taskwarrior,...] [--json FILE]
 
-Each tool is installed by this script into a throw-away folder; one that cannot be had is skipped with the reason. A cell
-is the median CPU time of the process and its children (user + system, ms) and, behind the slash, its median wall
+Each tool is installed by this script into a throw-away folder; one that cannot be had is skipped with the reason. A
+cell is the median CPU time of the process and its children (user + system, ms) and, behind the slash, its median wall
 time. The last table gives other tools' CPU time as a multiple of Fairlead's.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-WORDS = (
-    "index cache parser worker queue schema merge branch token socket buffer journal ledger retry timeout lock lease "
-    "claim batch export import render layout theme button form table chart login session cookie header proxy router "
-    "metric alert trace span budget price model prompt vector graph memory"
-).split()
+WORDS = re.findall(
+    r"\w+",
+    """index cache parser worker queue schema merge branch token socket buffer journal ledger retry timeout lock lease
+    claim batch export import render layout theme button form table chart login session cookie header proxy router
+    metric alert trace span budget price model prompt vector graph memory""",
+)
 RARE = "zephyrine"
 """A word that stands in one ticket of a hundred; the searches look for it."""
 
@@ -359,7 +361,7 @@ class Filigree(_Venv):
 
     def bulk(self, board: Path, items: list[Item]) -> list[str]:
         salt = uuid.uuid4().hex[:4]
-        names = [f"{board.name[:3]}-{salt}{n:06x}" for n in range(len(items))]
+        names = [f"{board.name}-{salt}{n:06x}" for n in range(len(items))]
         stamp = "2026-01-01T00:00:00.000000+00:00"
         rows: list[dict[str, Any]] = []
         for item, name in zip(items, names, strict=True):
@@ -424,7 +426,13 @@ PEERS: dict[str, Callable[[Path], Peer]] = {
 
 
 def _python(minimum: tuple[int, int]) -> str:
-    """An interpreter that is new enough; uv finds (or names the lack of) it."""
+    """An interpreter that is new enough: this one, one on the path, or one beside this one; else uv looks."""
     if sys.version_info[:2] >= minimum:
         return sys.executable
+    for minor in range(minimum[1], minimum[1] + 4):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+            return found
+        for beside in sorted(Path(sys.base_prefix).parent.glob(f"*3.{minor}*/bin/python3")):
+            return str(beside)
     return f">={minimum[0]}.{minimum[1]}"

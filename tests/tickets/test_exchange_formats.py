@@ -149,7 +149,7 @@ def test_a_backlog_folder_carries_any_record(many: list[dict[str, Any]]) -> None
     files = dict(map(backlog_md.write_file, many))
     assert len(files) == len(many)
     back = backlog_md.read_files(files)
-    wanted = sorted(many, key=lambda r: next(n for n, t in files.items() if f"id: {r['id']}\n" in t))
+    wanted = sorted(many, key=lambda r: next(n for n, t in files.items() if t.startswith(f"---\nid: {r['id']}\n")))
     assert [without_origin(r) for r in back] == wanted
     assert dict(map(backlog_md.write_file, back)) == files
 
