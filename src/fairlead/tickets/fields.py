@@ -74,7 +74,6 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("requirements_status", "choice", REQUIREMENTS_STATUSES),
         Field("branch"),
         Field("commit"),
-        Field("foreign", "text"),
         *_CREATED,
     ),
     "epic": (

@@ -142,8 +142,7 @@ ENTRY_TYPES: dict[str, Any] = {
 
 class Ticket(NamedTuple):
     """A ticket. ``blocks`` and ``child_ticket_ids`` are the other ends of other tickets' fields, never stored;
-    ``updated_at`` and ``closed_at`` come from its history. ``foreign`` is JSON: what other tools said of it that has
-    no field here, kept so that an export gives it back."""
+    ``updated_at`` and ``closed_at`` come from its history."""
 
     id: str
     title: str
@@ -180,7 +179,6 @@ class Ticket(NamedTuple):
     expected_results: tuple[ExpectedResult, ...] = ()
     gherkin_scenarios: tuple[Scenario, ...] = ()
     requirements_status: str | None = None
-    foreign: str | None = None
     deleted: bool = False
     extras: Mapping[str, str] = _NOTHING
     revision: str = ""

@@ -17,7 +17,9 @@ from fairlead.tickets.layout import MOST_LABEL, is_entry_id, is_thing_id
 from fairlead.tickets.model import ENTRY_PLACES, Ticket
 from fairlead.tickets.port import EntryDraft, Operation
 
-SCALARS = tuple(f.name for f in FIELDS["ticket"] if f.name not in ("foreign", "created_at"))
+SCALARS = tuple(f.name for f in FIELDS["ticket"] if f.name != "created_at")
+FOREIGN = "foreign"
+"""The extra field of a ticket's file that holds, as JSON, what is kept for other tools."""
 EDGES = ("blocked_by", "related_to", "discovered_from")
 UNRESOLVED = "unresolved"
 STAMPS = "stamps"
@@ -51,7 +53,7 @@ def record_of(ticket: Ticket, close_reason: str = "") -> Record:
             record[place] = entries
     if close_reason and finished(record):
         record["close_reason"] = close_reason
-    return _with_foreign(record, _foreign(ticket.foreign))
+    return _with_foreign(record, _foreign(ticket.extras.get(FOREIGN)))
 
 
 def _foreign(text: str | None) -> dict[str, Any]:
@@ -94,15 +96,14 @@ def plan(
 ) -> Plan:
     """The operations that bring ``records`` onto a board whose records are ``board``.
 
-    A record that the board has is compared and only its differences are written. An edge to a ticket that is nowhere,
-    or one that would close a cycle, is kept with the ticket and written again on export, with a warning.
+    A record that the board has is compared and only its differences are written. An edge that would close
+    a cycle, or whose name cannot be one here, is kept with the ticket and written again on export, with a warning.
     """
     made = Plan([], [], [], [], {}, [])
     records = _renamed(_unique(records, made.warnings), made.names, new_id, made.warnings)
-    known = {*board, *(r["id"] for r in records)}
     loops = _cycles(records, board)
     for record in records:
-        record = _resolved(record, known, loops, made.warnings)
+        record = _resolved(record, loops, made.warnings)
         mine = board.get(record["id"])
         if mine is None:
             made.operations.extend(_creation(record, now, by))
@@ -143,19 +144,20 @@ def _renamed(
     return found
 
 
-def _resolved(
-    record: Record, known: Collection[str], loops: Collection[tuple[str, str, str]], warnings: list[str]
-) -> Record:
-    """The record with the edges that the board can hold; the others go into its extension."""
+def _resolved(record: Record, loops: Collection[tuple[str, str, str]], warnings: list[str]) -> Record:
+    """The record with the edges that the board can hold; the others go into its extension.
+
+    An edge to a ticket that is not here (yet) is held, when its name can be one.
+    """
     own, rest = record["id"], {}
     for name in EDGES:
         wanted = record.get(name, [])
-        kept = [t for t in wanted if t in known and t != own and (name, own, t) not in loops]
+        kept = [t for t in wanted if is_thing_id(t) and t != own and (name, own, t) not in loops]
         if len(kept) < len(wanted):
             rest[name] = [t for t in wanted if t not in kept]
             record = {**record, name: kept}
     parent = record.get("parent_ticket_id")
-    if parent and (parent not in known or parent == own or ("parent_ticket_id", own, parent) in loops):
+    if parent and (not is_thing_id(parent) or parent == own or ("parent_ticket_id", own, parent) in loops):
         rest["parent_ticket_id"] = parent
         record = {k: v for k, v in record.items() if k != "parent_ticket_id"}
     labels = record.get("labels", [])
@@ -202,44 +204,38 @@ def _targets(record: Record | None, field: str) -> list[str]:
 
 
 def _creation(record: Record, now: str, by: str) -> list[Operation]:
-    """Its creation, its closing and its last change, each at its own time, so that the history tells the same."""
+    """Its creation and its closing, each at its own time, so that the history tells the same."""
     created = record.get("created_at") or now
-    closed = max(record.get("closed_at") or created, created) if finished(record) else created
-    until = max(record.get("updated_at") or closed, closed)
-    values: dict[str, Any] = {k: record[k] for k in SCALARS if record.get(k) not in (None, "", [])}
-    values |= {"description": record.get("description", ""), "reporter": record.get("reporter")}
-    later: list[Operation] = []
-    if finished(record) and closed > created:
+    values: dict[str, Any] = dict.fromkeys(("reporter", "reporter_email", "branch", "commit"))
+    values |= {k: record[k] for k in SCALARS if record.get(k) not in (None, "", [])}
+    values["description"] = record.get("description", "")
+    closing, until = [], created
+    if finished(record):
+        until = max(record.get("closed_at") or created, created)
         shut = {"status": values.pop("status")}
-        later.append(
-            Operation("update", record["id"], values=shut, note=record.get("close_reason", ""), at=closed, by=by)
-        )
-    foreign = {"foreign": _foreign_text(record, until)}
-    if until > closed:
-        later.append(Operation("update", record["id"], values=foreign, at=until, by=by))
-    elif later:
-        later[-1] = later[-1]._replace(values={**later[-1].values, **foreign})
-    else:
-        values |= foreign
-    note = record.get("close_reason", "") if not later and finished(record) else ""
+        note = record.get("close_reason", "")
+        closing = [Operation("update", record["id"], values=shut, note=note, at=until, by=by)]
+    foreign = _foreign_text(record, until)
+    if foreign:
+        values["extras"] = {FOREIGN: foreign}
     first = Operation(
         "create",
         record["id"],
         values=values,
         add={name: record[name] for name in SETS["ticket"] if record.get(name)},
         entries=_drafts(record, created),
-        note=note,
         at=created,
         by=record.get("reporter") or by,
     )
-    return [first, *later]
+    return [first, *closing]
 
 
 def _foreign_text(record: Record, until: str) -> str:
+    """The extension as JSON, with the times that the board's history will not tell as they were."""
     foreign = {**record.get(EXTENSION, {})}
-    told = {"updated_at": until, "closed_at": max(record.get("closed_at") or "", record.get("created_at") or "")}
+    told = {"updated_at": until, "closed_at": until if finished(record) else ""}
     wanted = {k: record.get(k) or "" for k in told}
-    if any(wanted[k] != told[k] and (wanted[k] or finished(record)) for k in told):
+    if wanted != told:
         foreign[STAMPS] = {**wanted, "until": until}
     return json.dumps(foreign, ensure_ascii=False, separators=(",", ":")) if foreign else ""
 
@@ -263,7 +259,7 @@ def _difference(record: Record, mine: Record, by: str) -> Operation | None:
     ext = {k: v for k, v in record.get(EXTENSION, {}).items() if k != UNRESOLVED}
     if any(mine.get(EXTENSION, {}).get(k) != v for k, v in ext.items()):
         foreign = {**mine.get(EXTENSION, {}), **record.get(EXTENSION, {})}
-        values["foreign"] = json.dumps(foreign, ensure_ascii=False, separators=(",", ":"))
+        values["extras"] = {FOREIGN: json.dumps(foreign, ensure_ascii=False, separators=(",", ":"))}
     add = {k: sorted({*record.get(k, [])} - {*mine.get(k, [])}) for k in SETS["ticket"]}
     remove = {k: sorted({*mine.get(k, [])} - {*record[k]}) for k in SETS["ticket"] if k in record}
     unresolved = record.get(EXTENSION, {}).get(UNRESOLVED, {})
