@@ -44,7 +44,7 @@ _QUICK = 0.005
 _SHARE = 20
 """A slower look is repeated once this many times its own duration has passed, so it costs at most a twentieth."""
 
-_STRAYS = frozenset({"README.md", ".gitattributes", ".gitignore"})
+_STRAYS = frozenset({"README.md", "settings.txt"})
 
 
 class FileBoard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fairlead.tickets import intents
+from fairlead.tickets.evidence import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,14 +30,16 @@ what is wrong with a file, by its line, and settles what a merge could not decid
 """
 
 
-def start(place: Place) -> bool:
-    """Makes the board; False when it was there already."""
+def start(place: Place, *, evidence: bool = False) -> bool:
+    """Makes the board; False when it was there already. With ``evidence`` closing demands some."""
     readme = os.path.join(place.tickets, "README.md")
     fresh = not os.path.isdir(place.tickets)
     try:
         os.makedirs(place.tickets, exist_ok=True)
         if not os.path.lexists(readme):
             intents.replace(readme, README.encode())
+        if evidence:
+            intents.replace(os.path.join(place.tickets, SETTINGS), b"evidence: required\n")
     except OSError as exc:
         raise intents.explained(exc, place.tickets) from exc
     return fresh

@@ -12,10 +12,11 @@ NOUNS: dict[str, str] = {
     "runs": "list, watch and control runs",
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
+    "ticket": "what is to be done in this repository",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
-NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent"}
+NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent", "tickets": "ticket"}
 
 
 def load(noun: str) -> tuple[Verb, ...]:
@@ -37,6 +38,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import agent
 
             return agent.VERBS
+        case "ticket":
+            from fairlead.verbs import ticket
+
+            return ticket.VERBS
     return ()
 
 
