@@ -255,3 +255,11 @@ def _locked(path: Path) -> Any:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path, timeout=30)
+
+
+def at_place(place: Any) -> Hooks:
+    """The hooks of the board at a :class:`fairlead.tickets.place.Place`."""
+    from fairlead.settings import read_variable
+
+    environ = {name: read_variable(name) for name in _KEPT_VARIABLES if read_variable(name)}
+    return Hooks(Path(place.tickets), Path(place.shared), Path(place.root), environ=environ)

@@ -215,7 +215,8 @@ def _creation(record: Record, now: str, by: str) -> list[Operation]:
         shut = {"status": values.pop("status")}
         note = record.get("close_reason", "")
         closing = [Operation("update", record["id"], values=shut, note=note, at=until, by=by)]
-    foreign = _foreign_text(record, until)
+    stamps = [e.get("created_at") or "" for place in ENTRY_PLACES["ticket"].values() for e in record.get(place, [])]
+    foreign = _foreign_text(record, until, max([until, *stamps]))
     if foreign:
         values["extras"] = {FOREIGN: foreign}
     first = Operation(
@@ -230,10 +231,10 @@ def _creation(record: Record, now: str, by: str) -> list[Operation]:
     return [first, *closing]
 
 
-def _foreign_text(record: Record, until: str) -> str:
+def _foreign_text(record: Record, closed: str, until: str) -> str:
     """The extension as JSON, with the times that the board's history will not tell as they were."""
     foreign = {**record.get(EXTENSION, {})}
-    told = {"updated_at": until, "closed_at": until if finished(record) else ""}
+    told = {"updated_at": until, "closed_at": closed if finished(record) else ""}
     wanted = {k: record.get(k) or "" for k in told}
     if wanted != told:
         foreign[STAMPS] = {**wanted, "until": until}
