@@ -63,7 +63,13 @@ def render(state: State) -> bytes:
     rows = [("version", str(FORMAT_VERSION)), ("kind", state.kind)]
     rows += [(f.name, show_value(f, values.get(f.name))) for f in FIELDS[state.kind]]
     rows += state.extras.items()
-    return files.render(rows, values.get("description") or "")
+    return _rendered(rows, values.get("description") or "")
+
+
+def _rendered(rows: list[tuple[str, str]], body: str) -> bytes:
+    if files.has_marker_text(body):
+        rows.append((files.LITERAL, "conflict markers"))
+    return files.render(rows, body)
 
 
 def entry_file(thing_id: str, entry: EntryState) -> dict[str, bytes]:
@@ -71,7 +77,7 @@ def entry_file(thing_id: str, entry: EntryState) -> dict[str, bytes]:
     rows = [("version", str(FORMAT_VERSION))]
     rows += [(f.name, show_value(f, entry.values.get(f.name))) for f in FIELDS[entry.kind]]
     rows += entry.extras.items()
-    return {f"{thing_id}/{name}": files.render(rows, entry.values.get(BODIES[entry.kind]) or "")}
+    return {f"{thing_id}/{name}": _rendered(rows, entry.values.get(BODIES[entry.kind]) or "")}
 
 
 def changed_files(reading: Reading, new: State, change: Change | None) -> dict[str, bytes | None]:
@@ -82,6 +88,8 @@ def changed_files(reading: Reading, new: State, change: Change | None) -> dict[s
     lines = _changed_lines(old.kind, old.values, new.values)
     lines |= {k: v for k, v in new.extras.items() if old.extras.get(k) != v}
     body = new.values["description"] if old.values["description"] != new.values["description"] else None
+    if body is not None and files.has_marker_text(body):
+        lines[files.LITERAL] = "conflict markers"
     if lines or body is not None:
         writes[f"{old.id}.md"] = files.edit(reading.data, lines, ["version", "kind", *order], body)
     for name in SETS[old.kind]:
@@ -116,7 +124,10 @@ def _changed_entry(reading: Reading, old: EntryState, new: EntryState) -> dict[s
     body_name = BODIES[old.kind]
     body = new.values[body_name] if old.values[body_name] != new.values[body_name] else None
     order = ["version", *(f.name for f in FIELDS[old.kind])]
-    return {f"{reading.state.id}/{name}": files.edit(data, _changed_lines(old.kind, old.values, new.values), order, body)}
+    lines = _changed_lines(old.kind, old.values, new.values)
+    if body is not None and files.has_marker_text(body):
+        lines[files.LITERAL] = "conflict markers"
+    return {f"{reading.state.id}/{name}": files.edit(data, lines, order, body)}
 
 
 def restored_value(kind: str, name: str, text: str | None) -> Any:

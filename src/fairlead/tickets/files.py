@@ -30,6 +30,9 @@ _BOM = "\ufeff"
 MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 """What a merge leaves where it could not decide; git's words, which hg and jj's git style share."""
 
+LITERAL = "literal"
+"""The field of a file whose text is about conflict markers, so that they are not taken for a merge's."""
+
 
 class Problem:
     """Something wrong in a file: where, what, and whether the file could still be used."""
@@ -86,7 +89,7 @@ def parse(data: bytes, path: str) -> Document:
     document = Document(path)
     if problem is not None:
         document.problems.append(problem)
-    if "<<<<<<< " in text and _has_markers(text):
+    if "<<<<<<< " in text and has_markers(text):
         document.conflicted = True
         document.problems.append(Problem(path, _marker_line(text), "a merge left conflict markers here"))
     parse_text(text, document)
@@ -147,8 +150,17 @@ def line_of(data: bytes, key: str) -> int:
     return 1
 
 
-def _has_markers(text: str) -> bool:
+def has_markers(text: str) -> bool:
+    """Whether a merge left conflict markers. A text that is about such markers says so with ``literal``."""
+    head, closed, _ = text.partition("\n---\n")
+    if closed and f"\n{LITERAL}:" in head:
+        text = head
     return any(line.startswith("<<<<<<< ") for line in text.split("\n"))
+
+
+def has_marker_text(body: str) -> bool:
+    """Whether a text holds lines that look like what a merge leaves."""
+    return "<<<<<<< " in body and any(line.startswith("<<<<<<< ") for line in body.split("\n"))
 
 
 def _marker_line(text: str) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FINISHED_ANY = (*FINISHED_STATUSES, "completed", "done")
 _RACY_NS = 20_000_000
+_MACHINERY = ("version", "kind", files.LITERAL)
 
 
 class Reading:
@@ -210,7 +211,7 @@ def _version(document: Document, data: bytes, name: str, problems: list[str]) ->
 def _fill(state: State, fields: Mapping[str, str], body: str, report: Any) -> State:
     state.values = _values(state.kind, fields, body, report)
     known = {f.name for f in FIELDS[state.kind]}
-    state.extras = {k: v for k, v in fields.items() if k not in known and k not in ("version", "kind")}
+    state.extras = {k: v for k, v in fields.items() if k not in known and k not in _MACHINERY}
     return state
 
 
@@ -292,7 +293,7 @@ def _entry(thing_id: str, name: str, parts: tuple[str, str, str], data: bytes, p
     if values.get("created_at") is None:
         values["created_at"] = layout.read_stamp(parts[0])
     known = {f.name for f in FIELDS[kind]}
-    extras = {k: v for k, v in document.fields.items() if k not in known and k not in ("version", "kind")}
+    extras = {k: v for k, v in document.fields.items() if k not in known and k not in _MACHINERY}
     return EntryState(kind, parts[2], values, extras, _version(document, data, path, problems))
 
 

@@ -88,17 +88,16 @@ class TicketService:
 
     def entries(self, id: str, kind: str | None = None) -> list[Entry]:  # noqa: A002
         """The entries of a thing in the order of time, of all kinds or of one."""
+        return self.entries_of(self.resolve(id), kind)
+
+    def entries_of(self, thing_id: str, kind: str | None = None) -> list[Entry]:
+        """As :meth:`entries` for a full identifier, that of a deleted thing too."""
         from fairlead.tickets.state import entry_of
 
-        state = self._state(id)
-        return [entry_of(state.id, e) for e in state.entries if kind is None or e.kind == kind]
-
-    def _state(self, text: str) -> State:
-        thing_id = self.resolve(text)
         state: State | None = self.board.state(thing_id)
         if state is None:
-            raise NotFoundError(f"there is no {text!r} on this board.", remedy="See `fairlead ticket list`.", id=text)
-        return state
+            raise NotFoundError(f"there is no {thing_id!r} on this board.", id=thing_id)
+        return [entry_of(state.id, e) for e in state.entries if kind is None or e.kind == kind]
 
     def everything(self, kind: str | None = None, *, deleted: bool = False) -> Iterator[Thing]:
         """Full records of the whole board, in the order of their creation."""
@@ -225,7 +224,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
 
         operation = Operation("create", id, kind, values, add or {}, entries=entries)
-        outcome = self._carry_out([operation])
+        outcome = self._single(operation)
         return self._load(outcome.created[0], None, outcome.created[0])
 
     def update(
@@ -263,7 +262,7 @@ class TicketService:
         from fairlead.tickets.state import entry_of
 
         entry_id = new_entry_id(self.entropy)
-        outcome = self._carry_out([Operation("update", id, entries=[EntryDraft(kind, values, entry_id)])])
+        outcome = self._single(Operation("update", id, entries=[EntryDraft(kind, values, entry_id)]))
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id == entry_id))
 
@@ -272,7 +271,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
         from fairlead.tickets.state import entry_of
 
-        outcome = self._carry_out([Operation("update", id, entry_values={entry_id: values})])
+        outcome = self._single(Operation("update", id, entry_values={entry_id: values}))
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id.startswith(entry_id)))
 
@@ -338,8 +337,15 @@ class TicketService:
 
     # ── carrying out ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def _single(self, operation: Operation) -> Outcome:
+        """Carries out one change. It fails with its own error, whose branch of the tree says what to do next."""
+        try:
+            return self._carry_out([operation])
+        except PlanError as exc:
+            raise exc.outcome.errors[0][2] from None
+
     def _changed(self, operation: Operation) -> Thing:
-        outcome = self._carry_out([operation])
+        outcome = self._single(operation)
         return self._load(outcome.touched[0], None, outcome.touched[0])
 
     def _carry_out(
@@ -359,13 +365,7 @@ class TicketService:
             sessions.append(session)
             return outcome
 
-        try:
-            outcome: Outcome = self.board.transact(unit)
-        except PlanError as exc:
-            if len(plan) == 1:
-                # A single change fails with its own error, so that its branch of the tree says what to do next.
-                raise exc.outcome.errors[0][2] from None
-            raise
+        outcome: Outcome = self.board.transact(unit)
         self._told(sessions[-1].told)
         return outcome
 
