@@ -1,4 +1,4 @@
-"""Verbs of `ticket` that exchange with other tools and tell agents what they need: import, export, report, prime, hooks."""
+"""Verbs of `ticket` that exchange with other tools, tell agents what they need, and allow hooks."""
 
 from __future__ import annotations
 
@@ -194,6 +194,6 @@ VERBS: tuple[Verb, ...] = (
         show=show_hooks,
         role="admin",
         changes=True,
-        description="Hooks are files .tickets/hooks/EVENT. A clone runs none until a person enables their content here.",
+        description="Hooks are files .tickets/hooks/EVENT. A clone runs none until a person enables their content.",
     ),
 )
