@@ -8,16 +8,18 @@ must start fast.
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import contextmanager
 
 from fairlead.errors import StoreFullError, UnavailableError
 from fairlead.store.ticket_sql import COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Sequence
     from typing import Any
+else:
+    # The module `sqlite3` adds only conversions of dates, at the price of importing `datetime`.
+    import _sqlite3 as sqlite3
 
 SCHEMA = 1
 BOARD = ""
@@ -71,6 +73,42 @@ class IndexedThing:
         self.changes = changes
         self.problems = problems
         self.stat = stat
+
+
+class _Writing:
+    """The write transaction of :meth:`TicketIndex.writing`."""
+
+    __slots__ = ("_connection", "_path")
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise self._explained(exc) from exc
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        try:
+            if fault is None:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as exc:
+            fault = exc
+        if fault is not None and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(fault, sqlite3.Error):
+            raise self._explained(fault) from fault
+
+    def _explained(self, exc: sqlite3.Error) -> Exception:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return UnavailableError(f"{self._path} is locked.", remedy="Try again.", path=self._path)
+        return StoreFullError(
+            f"the index {self._path} cannot be written: {exc}.",
+            remedy="Free space on that device; the index may be deleted at any time.",
+            path=self._path,
+        )
 
 
 class TicketIndex:
@@ -178,33 +216,13 @@ class TicketIndex:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> _Writing:
         """One write transaction; it is undone when the block raises.
 
         :class:`UnavailableError` when another process keeps the lock, :class:`StoreFullError` when the file cannot be
         written.
         """
-        try:
-            self.execute("BEGIN IMMEDIATE")
-            yield
-            self.execute("COMMIT")
-        except sqlite3.Error as exc:
-            self._roll_back()
-            if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise UnavailableError(f"{self.path} is locked.", remedy="Try again.", path=self.path) from exc
-            raise StoreFullError(
-                f"the index {self.path} cannot be written: {exc}.",
-                remedy="Free space on that device; the index may be deleted at any time.",
-                path=self.path,
-            ) from exc
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self.execute("ROLLBACK")
+        return _Writing(self._connection, self.path)
 
     def set_meta(self, **values: Any) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))

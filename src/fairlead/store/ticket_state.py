@@ -9,15 +9,17 @@ file loses claims and the numbering of events; what happened is in the ticket fi
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import contextmanager
 
 from fairlead.errors import ConflictError, NotFoundError, StoreFullError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+else:
+    # The module `sqlite3` adds only conversions of dates, at the price of importing `datetime`.
+    import _sqlite3 as sqlite3
 
 _SCHEMA = 1
 
@@ -62,6 +64,33 @@ class Claim:
         return {name: getattr(self, name) for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")}
 
 
+class _Transaction:
+    """The block of :meth:`TicketState.transaction`."""
+
+    __slots__ = ("_connection", "_path")
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as exc:
+            raise _explained(exc, self._path) from exc
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        try:
+            if fault is None:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as exc:
+            fault = exc
+        if fault is not None and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(fault, sqlite3.Error):
+            raise _explained(fault, self._path) from fault
+
+
 class TicketState:
     """The open file. Every method is one short transaction and safe across processes."""
 
@@ -91,21 +120,9 @@ class TicketState:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> _Transaction:
         """A write transaction; database faults leave as errors of our tree."""
-        execute = self._connection.execute
-        try:
-            execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
-                raise
-        except sqlite3.Error as exc:
-            raise _explained(exc, self.path) from exc
+        return _Transaction(self._connection, self.path)
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────────────────────
 
