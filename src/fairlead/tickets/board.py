@@ -8,7 +8,6 @@ that would take long and was done a moment ago (see :meth:`FileBoard.refresh`).
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 
 from fairlead.errors import (
     ConflictError,
@@ -22,7 +21,6 @@ from fairlead.store import ticket_sql as sql
 from fairlead.store.ticket_index import BOARD, SCHEMA, TicketIndex
 from fairlead.tickets import intents, layout
 from fairlead.tickets.fields import FORMAT_VERSION
-from fairlead.tickets.reading import Reading, indexed, read_thing, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from fairlead.store.ticket_state import TicketState
     from fairlead.tickets.model import Change
     from fairlead.tickets.place import Place
-    from fairlead.tickets.reading import Record
+    from fairlead.tickets.reading import Reading, Record
     from fairlead.tickets.state import State
 
     T = TypeVar("T")
@@ -59,7 +57,7 @@ class FileBoard:
         self.board = BOARD
         self._index: TicketIndex | None = None
         self._state: TicketState | None = None
-        self._alone = False
+        self.alone = False
 
     def close(self) -> None:
         for part in (self._index, self._state):
@@ -183,6 +181,8 @@ class FileBoard:
         cost: float,
     ) -> int:
         """Reads what changed and puts it into the index."""
+        from fairlead.tickets.reading import indexed
+
         index = self.index
         with index.writing():
             known = index.known()
@@ -199,6 +199,8 @@ class FileBoard:
         return len(readings) + len(gone) + len(missing)
 
     def _build(self) -> int:
+        from fairlead.tickets.reading import indexed
+
         index = self.index
         start = self.clock.monotonic()
         with self._steady():
@@ -218,6 +220,8 @@ class FileBoard:
         return len(readings)
 
     def _read(self, ids: Iterable[str], overlay: Mapping[str, bytes | None]) -> dict[str, Reading]:
+        from fairlead.tickets.reading import read_thing
+
         now_ns = int(self.clock.now() * 1e9)
         tickets = self.place.tickets
         found = {}
@@ -275,6 +279,8 @@ class FileBoard:
 
     def read(self, thing_id: str) -> Reading | None:
         """A thing straight from its files, which are the truth."""
+        from fairlead.tickets.reading import read_thing
+
         if not layout.is_thing_id(thing_id):
             return None
         return read_thing(self.place.tickets, thing_id, intents.pending(self.place.own))
@@ -284,6 +290,8 @@ class FileBoard:
         return None if reading is None else reading.state
 
     def states(self, ids: Iterable[str]) -> Iterator[State]:
+        from fairlead.tickets.reading import read_thing
+
         overlay = intents.pending(self.place.own)
         for thing_id in ids:
             reading = read_thing(self.place.tickets, thing_id, overlay)
@@ -306,34 +314,22 @@ class FileBoard:
 
     def transact(self, unit: Callable[[FileSession], T]) -> T:
         """Runs a unit alone on this working tree; what it puts is written whole, or nothing when it raises."""
-        with self._writing():
+        with self.writing():
             session = FileSession(self)
             result = unit(session)
             if session.writes:
                 self._write(session)
             return result
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with intents.exclusive(self.place.own):
-            self._alone = True
-            try:
-                self._recover()
-                self.refresh()
-                yield
-            finally:
-                self._alone = False
+    def writing(self) -> _Alone:
+        """Nobody else writes during the block; an unfinished write is finished first and the index brought up to date."""
+        return _Alone(self)
 
-    @contextmanager
-    def _steady(self) -> Iterator[None]:
+    def _steady(self) -> intents.Steady | _Nothing:
         """No writer is at work during the block; the one that holds the lock for itself need not ask."""
-        if self._alone:
-            yield
-        else:
-            with intents.shared(self.place.own):
-                yield
+        return _NOTHING if self.alone else intents.Steady(self.place.own)
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """Carries out what a killed process had put down."""
         left = intents.pending(self.place.own)
         if left:
@@ -369,6 +365,8 @@ class FileBoard:
 
     def _index_written(self, session: FileSession, before: int) -> None:
         """Puts what was just written into the index, so that no reading has to find it out."""
+        from fairlead.tickets.reading import indexed
+
         index = self.index
         tickets = self.place.tickets
         with index.writing():
@@ -388,6 +386,43 @@ class FileBoard:
 
         new = [(r.state.kind, thing_id, session.new_records[thing_id]) for thing_id, r in session.readings.items()]
         session.told = tell(self.shared, new, source="service")
+
+
+class _Nothing:
+    """A block that needs nothing."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *fault: object) -> None:
+        return None
+
+
+_NOTHING = _Nothing()
+
+
+class _Alone:
+    """The block of :meth:`FileBoard.writing`."""
+
+    __slots__ = ("_board", "_lock")
+
+    def __init__(self, board: FileBoard) -> None:
+        self._board = board
+        self._lock = intents.Exclusive(board.place.own)
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+        self._board.alone = True
+        try:
+            self._board.recover()
+            self._board.refresh()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *fault: object) -> None:
+        self._board.alone = False
+        self._lock.__exit__()
 
 
 class FileSession:
@@ -429,6 +464,8 @@ class FileSession:
 
     def state(self, thing_id: str) -> State | None:
         """The thing as it stands, with what this unit has put."""
+        from fairlead.tickets.reading import read_thing
+
         if thing_id in self.readings:
             return self.readings[thing_id].state
         if not layout.is_thing_id(thing_id):
@@ -442,7 +479,7 @@ class FileSession:
     def create(self, state: State) -> None:
         """Puts a new thing."""
         from fairlead.tickets.changing import new_files
-        from fairlead.tickets.reading import creation_record, entry_record
+        from fairlead.tickets.reading import Reading, creation_record, entry_record
 
         _check_size(state)
         writes = new_files(state)
@@ -454,7 +491,7 @@ class FileSession:
     def change(self, old: State, new: State, change: Change | None) -> None:
         """Puts a changed thing; ``old`` is what :meth:`state` gave."""
         from fairlead.tickets.changing import changed_files
-        from fairlead.tickets.reading import entry_record
+        from fairlead.tickets.reading import Reading, entry_record
 
         reading = self.readings.get(old.id) or self._from_disk[old.id]
         _check_writable(reading)
@@ -471,6 +508,8 @@ class FileSession:
         self._put(Reading(new, [*reading.records, *records], data, entry_files, reading.stat), writes, records)
 
     def _put(self, reading: Reading, writes: Mapping[str, bytes | None], records: list[Record]) -> None:
+        from fairlead.tickets.reading import settle
+
         settle(reading)
         self.writes.update(writes)
         for path in writes:

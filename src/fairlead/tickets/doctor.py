@@ -42,7 +42,7 @@ def mend(board: Any, *, stage: bool = False) -> list[str]:
     index, which tells git that the conflict is over."""
     done: list[str] = []
     place = board.place
-    with board._writing():
+    with board.writing():
         for folder, name in _all_files(place.tickets):
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, place.tickets).replace(os.sep, "/")

@@ -12,13 +12,12 @@ import errno
 import marshal
 import os
 import time
-from contextlib import contextmanager
 
 from fairlead.errors import StoreFullError, UnavailableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     Writes = Mapping[str, bytes | None]
     """Path relative to ``.tickets`` -> new content; None removes the file."""
@@ -31,41 +30,58 @@ def lock_path(own: str) -> str:
     return os.path.join(own, "lock")
 
 
-@contextmanager
-def exclusive(own: str, *, wait: float = _WAIT) -> Iterator[None]:
+class Exclusive:
     """Holds the working tree's write lock; :class:`UnavailableError` when another process keeps it too long."""
-    try:
-        os.makedirs(own, exist_ok=True)
-        descriptor = os.open(lock_path(own), os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as exc:
-        raise explained(exc, own) from exc
-    try:
-        _acquire(descriptor, True, wait, own)
-        yield
-    finally:
+
+    __slots__ = ("_descriptor", "_own", "_wait")
+
+    def __init__(self, own: str, *, wait: float = _WAIT) -> None:
+        self._own = own
+        self._wait = wait
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        try:
+            os.makedirs(self._own, exist_ok=True)
+            self._descriptor = os.open(lock_path(self._own), os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as exc:
+            raise explained(exc, self._own) from exc
+        try:
+            _acquire(self._descriptor, True, self._wait, self._own)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __exit__(self, *fault: object) -> None:
         # Closing gives the lock back.
-        os.close(descriptor)
+        os.close(self._descriptor)
 
 
-@contextmanager
-def shared(own: str, *, wait: float = 2.0) -> Iterator[None]:
+class Steady:
     """Keeps writers away for the moment in which a reader reads several files. Where that cannot be had (a folder that
     may not be written, a writer that is slow) reading goes on without: files are replaced whole in any case."""
-    try:
-        descriptor = os.open(lock_path(own), os.O_RDONLY)
-    except OSError:
-        yield
-        return
-    try:
+
+    __slots__ = ("_descriptor", "_own", "_wait")
+
+    def __init__(self, own: str, *, wait: float = 2.0) -> None:
+        self._own = own
+        self._wait = wait
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
         try:
-            _acquire(descriptor, False, wait, own)
+            self._descriptor = os.open(lock_path(self._own), os.O_RDONLY)
+        except OSError:
+            return
+        try:
+            _acquire(self._descriptor, False, self._wait, self._own)
         except UnavailableError:
             # Reading without the lock can at worst see one of two files of a change before the other.
-            yield
             return
-        yield
-    finally:
-        os.close(descriptor)
+
+    def __exit__(self, *fault: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def _acquire(descriptor: int, alone: bool, wait: float, own: str) -> None:

@@ -7,7 +7,6 @@ import os
 from fairlead.clock import SystemClock, isoformat
 from fairlead.tickets import place as places
 from fairlead.tickets.board import FileBoard
-from fairlead.tickets.plan import Author
 from fairlead.tickets.service import TicketService
 
 TYPE_CHECKING = False
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.tickets.place import Place
+    from fairlead.tickets.plan import Author
     from fairlead.verbs.context import Context
 
 
@@ -32,6 +32,8 @@ def open_service(context: Context | None = None, *, start: str | None = None) ->
     place = find_place(start=start)
 
     def author() -> Author:
+        from fairlead.tickets.plan import Author
+
         name, email = who(context, place)
         return Author(
             name,

@@ -11,6 +11,7 @@ from fairlead.tickets.fields import BODIES, ENTRIES, FIELDS, SETS, THINGS, read_
 from fairlead.tickets.graph import refuse_cycle
 from fairlead.tickets.identifiers import new_entry_id, new_thing_id
 from fairlead.tickets.model import Change
+from fairlead.tickets.resolving import missing, pick
 from fairlead.tickets.state import EntryState, State, checked, defaults
 
 TYPE_CHECKING = False
@@ -222,7 +223,7 @@ class Planner:
         thing_id = self.reference(operation.id, deleted=deleted)
         state: State | None = self.session.state(thing_id)
         if state is None or state.deleted != deleted:
-            raise _missing(operation.id)
+            raise missing(operation.id)
         if operation.if_match is not None and operation.if_match != state.revision:
             raise ConflictError(
                 f"{state.id} is at revision {state.revision}, not {operation.if_match}: somebody changed it.",
@@ -263,7 +264,7 @@ class Planner:
         try:
             thing_id = self.reference(text)
             if self.session.kind_of(thing_id) is None:
-                raise _missing(text)
+                raise missing(text)
         except NotFoundError:
             if not self.dangling or not layout.is_thing_id(text):
                 raise
@@ -356,20 +357,6 @@ class Planner:
                     yield state.id, other
             elif state.values.get("parent_ticket_id"):
                 yield state.id, state.values["parent_ticket_id"]
-
-
-def pick(text: str, found: Sequence[tuple[str, str, str, int]]) -> str:
-    """The one thing that a beginning of an identifier stands for."""
-    if len(found) == 1:
-        return found[0][0]
-    if not found:
-        raise _missing(text)
-    names = ", ".join(f"{row[0]} ({row[2][:40]})" for row in found[:5])
-    raise InvalidInputError(f"{text!r} is the beginning of several: {names}.", remedy="Give more of it.", field="id", value=text)
-
-
-def _missing(text: str) -> NotFoundError:
-    return NotFoundError(f"there is no {text!r} on this board.", remedy="See `fairlead ticket list --all`.", id=text)
 
 
 def _label(text: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.clock import isoformat
-from fairlead.errors import FairleadError, InvalidInputError, NotFoundError
+from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.store import ticket_sql as sql
-from fairlead.tickets.fields import PRIORITIES, THINGS
-from fairlead.tickets.plan import Author, Planner, PlanError, pick
+from fairlead.tickets.fields import PRIORITIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +12,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.clock import Clock
+    from fairlead.errors import FairleadError
     from fairlead.tickets.identifiers import Entropy
     from fairlead.tickets.model import BatchResult, Change, Entry, Thing
-    from fairlead.tickets.plan import Outcome
+    from fairlead.tickets.plan import Author, Outcome
     from fairlead.tickets.port import Operation
     from fairlead.tickets.state import State
 
@@ -57,6 +56,8 @@ class TicketService:
 
         :class:`NotFoundError` when there is none, :class:`InvalidInputError` when there are several.
         """
+        from fairlead.tickets.resolving import pick
+
         text = text.strip()
         if not text:
             raise InvalidInputError("the identifier is empty.", remedy="Give one.", field="id")
@@ -297,6 +298,7 @@ class TicketService:
         happen and writes nothing.
         """
         from fairlead.tickets.model import BatchResult
+        from fairlead.tickets.plan import PlanError
 
         start = self.clock.monotonic()
         try:
@@ -339,6 +341,8 @@ class TicketService:
 
     def _single(self, operation: Operation) -> Outcome:
         """Carries out one change. It fails with its own error, whose branch of the tree says what to do next."""
+        from fairlead.tickets.plan import PlanError
+
         try:
             return self._carry_out([operation])
         except PlanError as exc:
@@ -352,6 +356,7 @@ class TicketService:
         self, plan: Sequence[Operation], *, atomic: bool = True, dry_run: bool = False, dangling: bool = False
     ) -> Outcome:
         from fairlead.tickets.identifiers import new_entry_id
+        from fairlead.tickets.plan import Planner
 
         author = self.author()
         batch = new_entry_id(self.entropy) if len(plan) > 1 else None
@@ -373,10 +378,6 @@ class TicketService:
         if self.after is not None and numbers:
             self.after(numbers)
 
-    def new_author(self, name: str, *, email: str | None = None) -> Author:
-        """An author at this moment without a place in a version control system."""
-        return Author(name, isoformat(self.clock.now()), email=email)
-
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """An index row as a caller sees it: words for ranks, no columns of the machinery."""
@@ -395,5 +396,3 @@ def _error(item: int, operation: Operation, exc: FairleadError) -> dict[str, Any
         "remedy": exc.remedy,
     }
 
-
-KINDS = THINGS
