@@ -12,7 +12,9 @@ is kept apart so that every face can show it. Raising has no side effect.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class FairleadError(Exception):
