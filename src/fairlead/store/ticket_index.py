@@ -265,7 +265,17 @@ class TicketIndex:
 
     def empty(self) -> None:
         """Forgets everything within the current transaction."""
-        for table in ("tk_things", "tk_labels", "tk_edges", "tk_changes", "tk_text", "files", "problems", "kept", "meta"):
+        for table in (
+            "tk_things",
+            "tk_labels",
+            "tk_edges",
+            "tk_changes",
+            "tk_text",
+            "files",
+            "problems",
+            "kept",
+            "meta",
+        ):
             self.execute(f"DELETE FROM {table}")
 
 
