@@ -461,26 +461,26 @@ class Runtime:
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
 
-    def limiters(self, agent: str | None, tenant: str) -> tuple[Limiter, ...]:
-        """The limits that a step of an agent falls under, the narrowest first."""
+    def limiters(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
+        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
         key = (agent, tenant)
         known = self._limiters.get(key)
         if known is None:
-            known = self._limiters[key] = tuple(self._limits(agent, tenant))
+            known = self._limiters[key] = tuple(self._limits(agent, tenant, most))
         return known
 
-    def _limits(self, agent: str | None, tenant: str) -> list[Limiter]:
+    def _limits(self, agent: str | None, tenant: str, most: int | None) -> list[Limiter]:
         options, limits = self.options, []
-        if agent is not None and options.max_concurrency_per_agent is not None:
-            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant)))
+        bounds = [n for n in (most, options.max_concurrency_per_agent) if n is not None]
+        if agent is not None and bounds:
+            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant, min(bounds))))
         if options.max_concurrency_per_tenant is not None:
             limits.append(self._by_tenant.setdefault(tenant, Limiter(options.max_concurrency_per_tenant)))
         if self._global is not None:
             limits.append(self._global)
         return limits
 
-    def _agent_limiter(self, agent: str, tenant: str) -> Limiter:
-        most = self.options.max_concurrency_per_agent or 1
+    def _agent_limiter(self, agent: str, tenant: str, most: int) -> Limiter:
         if not self.options.adaptive:
             return Limiter(most)
 

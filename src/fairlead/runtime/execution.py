@@ -88,13 +88,9 @@ class Execution:
 
     def start(self) -> None:
         """Begins with the nodes that wait for nothing."""
-        followers = {f for targets in self.plan.shape.followers for f in targets}
         for number in self.plan.shape.order:
-            if self._waiting[number] == 0 and self.results[number] is None:
-                if number in followers:
-                    self._fan(number).opened = True
-                else:
-                    self._arrive(number)
+            if not self.plan.shape.incoming[number] and self.results[number] is None:
+                self._arrive(number)
         self._pump()
 
     def hold(self) -> list[str]:
@@ -209,6 +205,7 @@ class Execution:
         for follower in self.plan.shape.followers[number]:
             if self.results[follower] is None:
                 self._size(follower, [None] * len(items))
+                self._close_if_empty(follower)
 
     def _open_follower(self, number: int) -> None:
         fan = self._fan(number)
@@ -261,8 +258,7 @@ class Execution:
         self._check_end()
 
     def _take_slot(self, number: int, k: int) -> bool:
-        agent = self.plan.agents[number]
-        for limiter in self.engine.limiters(agent, self.run.tenant):
+        for limiter in self._limiters(number):
             if not limiter.try_acquire():
                 self._give_back(number, limiter)
 
@@ -275,8 +271,11 @@ class Execution:
                 return False
         return True
 
+    def _limiters(self, number: int) -> tuple[Limiter, ...]:
+        return self.engine.limiters(self.plan.agents[number], self.run.tenant, self.plan.most[number])
+
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
-        for limiter in self.engine.limiters(self.plan.agents[number], self.run.tenant):
+        for limiter in self._limiters(number):
             if limiter is until:
                 return
             limiter.release()
@@ -389,7 +388,7 @@ class Execution:
             await pending
 
     def _learn(self, number: int, result: StepResult) -> None:
-        for limiter in self.engine.limiters(self.plan.agents[number], self.run.tenant):
+        for limiter in self._limiters(number):
             limiter.observe(result.error_category)
 
     def _settle_item(self, number: int, k: int, result: StepResult) -> None:
@@ -427,7 +426,7 @@ class Execution:
         self._conclude(number, result, recorded=True)
 
     def _skip(self, number: int, reason: str) -> None:
-        result = StepResult.skip(reason)
+        result = StepResult.skip(reason, root=reason.partition(" was skipped because ")[2] or reason)
         key = self._key(number, -1)
         if key not in self.journal:
             now = self.clock.now()
@@ -609,7 +608,7 @@ class Execution:
     @asynccontextmanager
     async def slot_lent(self, step: StepContext) -> AsyncIterator[None]:
         """Gives the step's slots to others for the block: a parent that waits for its child must not starve it."""
-        limiters = self.engine.limiters(self.plan.agents[step.number], self.run.tenant)
+        limiters = self._limiters(step.number)
         for limiter in limiters:
             limiter.release()
         try:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fairlead.pipeline.analysis.gazetteer import (
+    ALIASES,
     COMMON_ACRONYMS,
     DEMONYMS,
     FIRST_NAMES,
@@ -25,12 +26,19 @@ from fairlead.pipeline.analysis.gazetteer import (
     TITLES,
 )
 from fairlead.pipeline.text.reading import Reading, Sentence
+from fairlead.pipeline.text.wordset import word_set
 
 _CAPITAL = re.compile(r"[^\W\d_]*[A-Z][\w.'’&+#/-]*")
-_JOINERS = frozenset("of the de van von der for and & la el bin al".split())
+_JOINERS = word_set("of de van von bin")
 _TECHNICAL = re.compile(r"[a-z]+[A-Z]|[A-Z]{2,}[a-z]|[A-Z][a-z]+[A-Z]|\.(?:js|py|net|io)$|[A-Za-z]\d|\+\+|#$", re.ASCII)
-_VERSION = re.compile(r"\b(?:(?:Python|PyPy|CPython|Java|Node|Unicode|HTTP|TLS|OpenGL|Rust|Windows|Android|numpy|NumPy|Pydantic) v?\d+(?:\.\d+)*\+?|v\d+\.\d+(?:\.\d+)*)(?![\w.]*\w)")
-_LICENCE = re.compile(r"\b(?:MIT|BSD(?:-[23]-Clause)?|Apache(?:[ -]License)?(?:,? (?:Version )?2\.0)?|MPL(?:[ -]2\.0)?|(?:L|A)?GPL(?:v?[ -]?[23](?:\.\d)?)?|PSF|Unlicense|CC[ -]BY(?:-SA)?(?: \d\.0)?) [Ll]icen[cs]e\b")
+_VERSION = re.compile(
+    r"\b(?:(?:Python|PyPy|CPython|Java|Node|Unicode|HTTP|TLS|OpenGL|Rust|Windows|Android|numpy|NumPy|Pydantic)"
+    r" v?\d+(?:\.\d+)*\+?|v\d+\.\d+(?:\.\d+)*)(?![\w.]*\w)"
+)
+_LICENCE = re.compile(
+    r"\b(?:MIT|BSD(?:-[23]-Clause)?|Apache(?:[ -]License)?(?:,? (?:Version )?2\.0)?|MPL(?:[ -]2\.0)?"
+    r"|(?:L|A)?GPL(?:v?[ -]?[23](?:\.\d)?)?|PSF|Unlicense|CC[ -]BY(?:-SA)?(?: \d\.0)?) [Ll]icen[cs]e\b"
+)
 _MOST_MENTIONS = 4
 _MOST_ENTITIES = 80
 
@@ -73,7 +81,8 @@ def _mentions(reading: Reading) -> Iterator[Mention]:
     for sentence in reading.sentences:
         for pattern, kind in ((_VERSION, "version"), (_LICENCE, "licence")):
             for found in pattern.finditer(sentence.text):
-                yield Mention(found.group(), kind, sentence.start + found.start(), sentence.start + found.end(), 0.9)
+                name = found.group() if kind == "version" else found.group().rsplit(" ", 1)[0].removesuffix(" License")
+                yield Mention(name, kind, sentence.start + found.start(), sentence.start + found.end(), 0.9)
         if sentence.quality > 0 or len(sentence.tokens) > 3:
             yield from _named(sentence, inner)
 
@@ -106,14 +115,24 @@ def _named(sentence: Sentence, inner: frozenset[str]) -> Iterator[Mention]:
             before = tokens[i].rstrip(".")
             name = name[places[i + 1] - places[i] :]
             i += 1
-        name = name.strip(" .,'’").removesuffix("'s").removesuffix("’s")
-        if _is_name(name):
+        name = _singular(name.strip(" .,'’").removesuffix("'s").removesuffix("’s"))
+        licensed = end < len(tokens) and tokens[end].lower() in ("license", "licence", "licensed")
+        name = ALIASES.get(name, name)
+        if _is_name(name) and not licensed and "License" not in name:
             kind, confidence = type_of(name, before)
-            yield Mention(name, kind, sentence.start + places[i], sentence.start + places[i] + len(name), confidence)
+            last = places[end - 1] + len(tokens[end - 1])
+            yield Mention(name, kind, sentence.start + places[i], sentence.start + last, confidence)
         i = end
 
 
+def _singular(name: str) -> str:
+    """``GPUs`` -> ``GPU``: acronyms are counted in the singular."""
+    return name[:-1] if len(name) > 3 and name.endswith("s") and name[:-1].isupper() else name
+
+
 def _is_name(name: str) -> bool:
+    if name.endswith(("Error", "Exception", "Warning")) or (name.isupper() and len(name) > 5) or name.isdigit():
+        return False
     if not 2 <= len(name) <= 60 or name in NOT_NAMES or name in DEMONYMS or name in COMMON_ACRONYMS:
         return False
     return name.rstrip(".") not in TITLES and name != "New"
@@ -144,14 +163,14 @@ def _opens(tokens: list[str], i: int, inner: frozenset[str]) -> bool:
 
 
 def _extent(tokens: list[str], i: int) -> int:
+    """Where the run of name words from ``i`` ends. ``of`` and ``van`` join; an initial keeps its full stop."""
     end = i + 1
     while end < len(tokens) and end - i < 6:
         word = tokens[end]
-        if word[0].isalpha() and word[0].isupper() and word not in NOT_NAMES:
+        goes_on = end + 1 < len(tokens) and tokens[end + 1][0].isupper() and tokens[end + 1] not in NOT_NAMES
+        if (word[0].isupper() and word not in NOT_NAMES) or (word == "." and len(tokens[end - 1]) == 1 and goes_on):
             end += 1
-        elif word == "." and len(tokens[end - 1]) == 1 and end + 1 < len(tokens) and tokens[end + 1][0].isupper():
-            end += 1
-        elif word in ("of", "de", "van", "von") and end + 1 < len(tokens) and tokens[end + 1][0].isupper() and tokens[end + 1] not in NOT_NAMES:
+        elif word in _JOINERS and goes_on:
             end += 2
         else:
             break
@@ -171,7 +190,9 @@ def type_of(name: str, before: str) -> tuple[str, float]:
         return "technology", 0.9
     if words[-1] in ORGANISATION_WORDS or words[0] in ("University", "Department", "Ministry", "Bank", "Institute"):
         return "organisation", 0.8
-    if before.rstrip(".") in TITLES or (words[0] in FIRST_NAMES and 2 <= len(words) <= 4):
+    if before.rstrip(".") in TITLES or (
+        words[0] in FIRST_NAMES and 2 <= len(words) <= 4 and not set(words) & TECHNOLOGIES
+    ):
         return "person", 0.85
     if name in FIRST_NAMES:
         return "person", 0.6
