@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,9 +20,12 @@ from pydantic_ai.models.test import TestModel
 
 from fairlead.agents import AgentRegistry, tool
 from fairlead.agents.llm import LlmAgent
+from fairlead.clock import SystemClock
 from fairlead.errors import InvalidInputError
+from fairlead.gateway import Attribution, Gateway, GatewayModel, current_attribution, parse_config
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime import Edge, Node, Retry, RunHandle, Runtime, StepContext, Workflow
+from fairlead.store import open_database
 from fairlead.store.port import JournalRow
 from tests.agents_llm.conftest import Opened, Script, crash, event_types, until
 
@@ -380,3 +385,32 @@ def test_an_unknown_model_is_refused(opened: Opened, name: str) -> None:
             assert result.error_category is ErrorCategory.CONFIGURATION
 
     asyncio.run(main())
+
+
+def test_the_gateway_is_a_model_and_bills_to_the_agent_and_the_run(opened: Opened, tmp_path: Path) -> None:
+    database = open_database(tmp_path / "gateway.db")
+    config = parse_config({}, models=("local/extractive",))
+    gateway = Gateway(
+        database, SystemClock(), random.Random(1), config=config, read_variable=lambda name: "", home=tmp_path
+    )
+    seen: list[Attribution] = []
+
+    class Watched(GatewayModel):
+        async def request(self, *args: Any) -> ModelResponse:
+            seen.append(current_attribution())
+            return await super().request(*args)
+
+    text = "A fairlead keeps lines apart. It is a fitting on a ship. Lines run through it without chafing."
+    agent = LlmAgent.build("reader", model="local/extractive", resolve=lambda name: Watched(gateway, name))
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(agent, {"prompt": f"Summarise: {text}"})
+            result = await run.result()
+            assert result.success, result.error
+            assert "fairlead" in result.data
+            (whose,) = seen
+            assert (whose.tenant, whose.agent, whose.run, whose.step) == ("test", "reader", run.id, "reader")
+
+    asyncio.run(main())
+    database.close()
