@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent as AiAgent
 from pydantic_ai import BinaryContent, ModelRetry, ToolReturn
+from pydantic_ai.capabilities import ModelFallback
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import FilePart, ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -414,3 +415,34 @@ def test_the_gateway_is_a_model_and_bills_to_the_agent_and_the_run(opened: Opene
 
     asyncio.run(main())
     database.close()
+
+
+def test_a_replay_does_not_try_the_models_that_had_failed(opened: Opened) -> None:
+    """Only answers have a place in the journal, so the stand-in's is found there at once."""
+    down = Script(ModelHTTPError(503, "down"), ModelHTTPError(503, "down"), name="down")
+    hold = asyncio.Event()
+    stand_in = Script(("wait", {}), "done", name="stand-in")
+
+    async def wait() -> str:
+        await hold.wait()
+        return "waited"
+
+    def make() -> LlmAgent:
+        fallback = ModelFallback(down.model, stand_in.model)
+        return LlmAgent(AiAgent(name="steady", tools=[wait], capabilities=[fallback]))
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(make(), {"prompt": "go"})
+            await until(lambda: len(stand_in.asked) == 1)
+            await asyncio.sleep(0.05)
+            await crash(runtime, run.id)
+            assert len(down.asked) == 1
+        hold.set()
+        async with opened() as runtime:
+            runtime.register(make().as_workflow())
+            (again,), _ = await runtime.recover()
+            assert (await again.result()).data == "done"
+            assert len(down.asked) == len(stand_in.asked) == 2
+
+    asyncio.run(main())
