@@ -185,7 +185,7 @@ def test_shipped_workflows_are_sound(cli: Cli) -> None:
 def start(*words: str, home: Path) -> subprocess.Popen[str]:
     environ = {**os.environ, "FAIRLEAD_HOME": str(home)}
     return subprocess.Popen(
-        [sys.executable, "-m", "fairlead.cli.main", *words],
+        [sys.executable, "-m", "fairlead", *words],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
