@@ -50,7 +50,8 @@ def _refusal(plan: Plan, result: StepResult | None, source: int, on: str) -> str
     if not result.success:
         return f"{name!r} failed: {result.error}"
     if result.skipped:
-        return f"{name!r} was skipped: {result.metadata.get('reason')}"
+        # The first cause is told, and not the whole chain of skips: that would grow with every step.
+        return f"{name!r} was skipped because {result.metadata.get('root') or result.metadata.get('reason')}"
     return None
 
 
