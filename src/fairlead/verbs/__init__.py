@@ -13,10 +13,13 @@ NOUNS: dict[str, str] = {
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
     "memory": "remember, recall, forget and inspect what is known",
+    "model": "list, test and train models, ask one, and explain a choice",
+    "cost": "what was spent, on what, and what is to come",
+    "budget": "limits that refuse before the call",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
-NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent"}
+NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent", "models": "model", "costs": "cost", "budgets": "budget"}
 
 
 def load(noun: str) -> tuple[Verb, ...]:
@@ -42,6 +45,18 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import memory
 
             return memory.VERBS
+        case "model":
+            from fairlead.verbs import model
+
+            return model.VERBS
+        case "cost":
+            from fairlead.verbs import cost
+
+            return cost.VERBS
+        case "budget":
+            from fairlead.verbs import budget
+
+            return budget.VERBS
     return ()
 
 
