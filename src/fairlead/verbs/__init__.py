@@ -28,6 +28,13 @@ NOUN_ALIASES: dict[str, str] = {
     "epics": "epic",
     "req": "requirement",
 }
+    "model": "list, test and train models, ask one, and explain a choice",
+    "cost": "what was spent, on what, and what is to come",
+    "budget": "limits that refuse before the call",
+}
+"""Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
+
+NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent", "models": "model", "costs": "cost", "budgets": "budget"}
 
 
 def load(noun: str) -> tuple[Verb, ...]:
@@ -73,6 +80,18 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import time
 
             return time.VERBS
+        case "model":
+            from fairlead.verbs import model
+
+            return model.VERBS
+        case "cost":
+            from fairlead.verbs import cost
+
+            return cost.VERBS
+        case "budget":
+            from fairlead.verbs import budget
+
+            return budget.VERBS
     return ()
 
 
