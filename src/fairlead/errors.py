@@ -155,6 +155,12 @@ class WorkflowChangedError(RefusedError):
     http_status = 409
 
 
+class ModelMismatchError(RefusedError):
+    """Vectors of one model or size met those of another; they cannot be compared."""
+
+    http_status = 409
+
+
 class MissingDependencyError(RefusedError):
     """An optional package or program is needed and absent."""
 

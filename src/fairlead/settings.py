@@ -30,7 +30,7 @@ SETTINGS: tuple[Setting, ...] = (
         "home",
         "path",
         "",
-        "Folder of the database, outputs and configuration; empty means the nearest `.fairlead` at or above the working folder, else `~/.fairlead`.",
+        "Folder of the database and outputs; empty: the nearest `.fairlead` at or above here, else `~/.fairlead`.",
     ),
     Setting("tenant", "str", "local", "Tenant that the command line works for."),
     Setting("workspace", "str", "main", "Workspace of that tenant."),

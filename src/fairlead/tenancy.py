@@ -39,7 +39,7 @@ def check_name(field: str, value: str) -> str:
     if not _NAME.match(value):
         raise InvalidInputError(
             f"{field} {value!r} is not a valid name.",
-            remedy="Use 1 to 63 lower-case letters, digits, dots, dashes or underscores, starting with a letter or digit.",
+            remedy="Use 1 to 63 lower-case letters, digits, dots, dashes or underscores, a letter or digit first.",
             field=field,
             value=value,
         )
@@ -75,3 +75,8 @@ def use_tenant(tenant: Tenant) -> Iterator[Tenant]:
         yield tenant
     finally:
         _current.reset(token)
+
+
+def adopt_tenant(tenant: Tenant) -> None:
+    """Makes an already checked tenant current for the rest of this context; for a task's own context."""
+    _current.set(tenant)

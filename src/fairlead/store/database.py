@@ -73,18 +73,18 @@ class Dialect(Protocol):
 class Reader:
     """A consistent view for one reading."""
 
-    __slots__ = ("_connection", "_dialect")
+    __slots__ = ("_dialect", "connection")
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        self._connection = connection
+        self.connection = connection
         self._dialect = dialect
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        found: list[Row] = self._connection.execute(self._dialect.translate(sql), parameters).fetchall()
+        found: list[Row] = self.connection.execute(self._dialect.translate(sql), parameters).fetchall()
         return found
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        row: Row | None = self._connection.execute(self._dialect.translate(sql), parameters).fetchone()
+        row: Row | None = self.connection.execute(self._dialect.translate(sql), parameters).fetchone()
         return row
 
 
@@ -99,11 +99,11 @@ class Transaction(Reader):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Runs one statement and returns the number of rows it changed."""
-        count: int = self._connection.execute(self._dialect.translate(sql), parameters).rowcount
+        count: int = self.connection.execute(self._dialect.translate(sql), parameters).rowcount
         return count
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(self._dialect.translate(sql), parameters)
+        self.connection.executemany(self._dialect.translate(sql), parameters)
 
     def emit(self, *drafts: Draft) -> None:
         """Adds events to the durable history; subscribers hear of them after the commit, never before."""
@@ -327,6 +327,10 @@ class Database:
             if explained is None:
                 raise
             raise explained from exc
+
+    def version_sync(self) -> Any:
+        """A value that changes when anybody has committed, cheap enough to ask many times a second."""
+        return self.read_sync(lambda reader: self.dialect.foreign_version(reader.connection))
 
     async def read(self, reading: Reading[T]) -> T:
         """Runs a reading beside the event loop."""

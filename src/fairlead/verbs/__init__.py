@@ -17,6 +17,7 @@ NOUNS: dict[str, str] = {
     "backlog": "what may become work, the most worthwhile first",
     "requirement": "what tickets must fulfil, and whether they do",
     "time": "what work took, and its journal",
+    "memory": "remember, recall, forget and inspect what is known",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -68,6 +69,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import time
 
             return time.VERBS
+        case "memory":
+            from fairlead.verbs import memory
+
+            return memory.VERBS
     return ()
 
 

@@ -57,8 +57,8 @@ class Verb:
     """One thing that Fairlead can do.
 
     ``call(context, **arguments)`` returns a JSON-able value, or an iterator of them for verbs that go on (watching,
-    following). ``show(value, out)`` prints one for a person; ``out`` is :class:`fairlead.verbs.context.Output`. ``role`` is the least
-    role that may call it; ``changes`` says that it is not a pure reading.
+    following). ``show(value, out)`` prints one for a person; ``out`` is :class:`fairlead.verbs.context.Output`.
+    ``role`` is the least role that may call it; ``changes`` says that it is not a pure reading.
     """
 
     __slots__ = (

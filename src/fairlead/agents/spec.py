@@ -1,0 +1,64 @@
+"""AgentSpec: what an agent is, as data. YAML files with a JSON Schema, or the decorator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fairlead.errors import InvalidInputError, NotFoundError
+
+AgentType = Literal["developer", "reviewer", "tester", "analyst", "documenter", "project_manager", "general"]
+AgentStatus = Literal["active", "inactive", "busy", "error", "maintenance"]
+
+
+class Capability(BaseModel):
+    """Something an agent can do, and how well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Name to find agents by.")
+    description: str = Field("", description="What it means, in a sentence.")
+    confidence_level: float = Field(1.0, ge=0, le=1, description="How well it does it, from 0 to 1.")
+    enabled: bool = Field(True, description="Whether it is offered now.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What its use depends on.")
+
+
+class AgentSpec(BaseModel):
+    """An agent, version 0 of the format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Name to run it by.")
+    version: Literal[0] = Field(0, description="Version of this format.")
+    description: str = Field("", description="What it is for, in a sentence.")
+    agent_type: AgentType = Field("general", description="Its role.")
+    status: AgentStatus = Field("active", description="Only active and busy agents are given work.")
+    capabilities: tuple[Capability, ...] = Field((), description="What it can do.")
+    preferred_task_types: tuple[str, ...] = Field((), description="Kinds of work it is best at.")
+    max_concurrent_tasks: int = Field(1, ge=1, description="Pieces of work at once.")
+    model: str | None = Field(None, description="Model it uses unless the run names another.")
+    instructions: str = Field("", description="System prompt of a language-model agent.")
+    tools: tuple[str, ...] = Field((), description="Names of the tools it may use.")
+
+
+def load_agent_file(path: Path) -> AgentSpec:
+    """Reads an agent file; errors name the file, the field, its value and the remedy."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no agent file {str(path)!r}.", remedy="Check the path.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise InvalidInputError(f"{path} cannot be read: {exc}.", remedy="Mend the YAML there.") from exc
+    try:
+        return AgentSpec.model_validate(data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InvalidInputError(
+            f"{path}: {place} is {first.get('input')!r}: {first['msg']}.",
+            remedy="See the reference of agent files.",
+            field=place,
+        ) from exc

@@ -1,0 +1,206 @@
+"""The composition root: builds the parts from settings and is the only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from fairlead.clock import Clock, SystemClock
+from fairlead.errors import NotFoundError
+from fairlead.events import Event, EventBus
+from fairlead.settings import Settings, load_settings
+from fairlead.store import Database, open_database
+from fairlead.store.runs import SqlRunStore
+from fairlead.tenancy import Tenant, make_tenant, use_tenant
+
+if TYPE_CHECKING:
+    from fairlead.agents import AgentRegistry
+    from fairlead.memory import Memory
+    from fairlead.runtime import RunHandle, Runtime, Unrecovered
+
+
+class Fairlead:
+    """An opened Fairlead: a store, a memory, agents, and (inside ``async with``) a runtime.
+
+        async with fairlead.open(home="work") as lead:
+            run = await lead.start("content-brief", {"paths": ["notes"]})
+            result = await run.result()
+
+    Entering takes up the runs that a dead process left behind; leaving lets go of what is in progress in an orderly
+    way, so that it goes on the next time. Inside the block the settings' tenant is current.
+    """
+
+    def __init__(self, settings: Settings, database: Database, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock or SystemClock()
+        self.store = SqlRunStore(database)
+        self.recovered: list[RunHandle] = []
+        self.unrecovered: list[Unrecovered] = []
+        self._agents: AgentRegistry | None = None
+        self._memory: Memory | None = None
+        self._runtime: Runtime | None = None
+        self._stack = AsyncExitStack()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, create: bool = True) -> Fairlead:
+        """Opens the store. With ``create=False`` nothing on disk is made or changed by opening."""
+        bus = EventBus()
+        database = open_database(
+            settings.database,
+            bus=bus,
+            durability=settings.durability,
+            poll_interval=settings.poll_interval,
+            create=create,
+        )
+        return cls(settings, database)
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def bus(self) -> EventBus:
+        return self.database.bus
+
+    @property
+    def tenant(self) -> Tenant:
+        return make_tenant(self.settings.tenant, self.settings.workspace)
+
+    @property
+    def memory(self) -> Memory:
+        if self._memory is None:
+            from fairlead.memory import Memory
+
+            self._memory = Memory(self.database, clock=self.clock)
+        return self._memory
+
+    @property
+    def agents(self) -> AgentRegistry:
+        """The registry, with the built-in agents in it."""
+        if self._agents is None:
+            from fairlead.agents import AgentRegistry
+            from fairlead.pipeline.agents import content_agents
+
+            self._agents = AgentRegistry()
+            for agent in content_agents(self.memory, self.settings.home):
+                self._agents.register(agent)
+        return self._agents
+
+    @property
+    def runtime(self) -> Runtime:
+        if self._runtime is None:
+            raise NotFoundError("Fairlead is not running here.", remedy="Use it inside `async with`.")
+        return self._runtime
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> Fairlead:
+        await self.open_runtime(recover=True)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open_runtime(self, *, recover: bool) -> None:
+        """Starts to carry out runs; with ``recover`` takes up at once what a dead process left running."""
+        from fairlead.runtime import Runtime, RuntimeOptions
+
+        settings = self.settings
+        options = RuntimeOptions(
+            max_concurrency=settings.max_concurrency,
+            max_concurrency_per_agent=settings.max_concurrency_per_agent,
+            adaptive=settings.adaptive_concurrency,
+            shutdown_grace=settings.shutdown_grace,
+            max_result_bytes=settings.max_result_bytes,
+            command_allow=settings.command_allow,
+        )
+        runtime = Runtime(
+            self.store,
+            options=options,
+            owners=settings.home / "owners",
+            resolve=lambda name: self.agents.resolve(name),
+            clock=self.clock,
+        )
+        self._stack.enter_context(use_tenant(self.tenant))
+        self._runtime = await runtime.open()
+        if recover:
+            self.recovered, self.unrecovered = await runtime.recover()
+
+    async def close(self, cause: str = "closed") -> list[str]:
+        """Lets go of every run in an orderly way, closes the store, and returns the ids of these runs."""
+        released: list[str] = []
+        if self._runtime is not None:
+            released = await self._runtime.close(cause)
+            self._runtime = None
+        await self._stack.aclose()
+        await asyncio.to_thread(self.database.close)
+        return released
+
+    def register(self, *targets: Any) -> None:
+        """Makes agents and workflows known by name, so that runs of them can be resumed in a new process."""
+        for target in targets:
+            as_workflow = getattr(target, "as_workflow", None)
+            if hasattr(target, "spec") and callable(target):
+                self.agents.register(target)
+            else:
+                self.runtime.register(as_workflow() if as_workflow else target)
+
+    def find_workflow(self, target: Any) -> Any:
+        """A registered or shipped workflow, or the registered agent, for a name; anything else as it is."""
+        if not isinstance(target, str):
+            return target
+        from fairlead.runtime.spec import load_template, template_names
+
+        if self._runtime is not None and target in self._runtime.workflows:
+            return self._runtime.workflows[target]
+        if target in template_names():
+            return load_template(target)
+        if target in self.agents:
+            return self.agents.resolve(target)
+        known = [*template_names(), *(a.name for a in self.agents)]
+        raise NotFoundError(
+            f"there is no workflow or agent {target!r}.",
+            remedy=f"Known: {', '.join(known)}. A file is given by its path, for example ./{target}.yaml.",
+            target=target,
+        )
+
+    async def start(self, target: Any, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunHandle:
+        """Accepts a run durably and begins it; see :meth:`fairlead.runtime.Runtime.start`."""
+        return await self.runtime.start(self.find_workflow(target), inputs, **options)
+
+    def run(self, run_id: str) -> RunHandle:
+        """The handle of a known run."""
+        from fairlead.runtime import RunHandle
+
+        return RunHandle(self.runtime, run_id)
+
+    async def events(self, *, after: int = 0) -> AsyncIterator[Event]:
+        """Every event of the tenant from ``after`` on, history first, then live, without end."""
+        queue: asyncio.Queue[None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, None)
+
+        stop = [self.bus.subscribe(lambda event: look()), self.database.watch(look)]
+        last = after
+        try:
+            while True:
+                while page := await self.store.events(after=last, tenant=str(self.tenant), limit=500):
+                    for event in page:
+                        last = event.index
+                        yield event
+                await queue.get()
+                while not queue.empty():
+                    queue.get_nowait()
+        finally:
+            for end in stop:
+                end()
+
+
+def open(  # noqa: A001 - read as `fairlead.open(...)`
+    home: str | None = None, *, tenant: str | None = None, workspace: str | None = None, **settings: Any
+) -> Fairlead:
+    """Opens Fairlead for use in ``async with``. Keyword arguments are settings; see the settings reference."""
+    return Fairlead.from_settings(load_settings({"home": home, "tenant": tenant, "workspace": workspace, **settings}))

@@ -1,0 +1,77 @@
+"""The fleet of ``content-brief``: the pipeline's steps as agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairlead.agents import Agent, agent
+from fairlead.errors import InvalidInputError
+from fairlead.pipeline import steps
+from fairlead.runtime.step import StepContext
+
+if TYPE_CHECKING:
+    from fairlead.memory import Memory
+
+COLLECTION = "content"
+"""The name in memory under which passages are kept and asked for."""
+
+
+def content_agents(memory: Memory, home: Path) -> list[Agent]:
+    """The agents, over a memory to keep passages in and the folder under which briefs go by default."""
+
+    @agent("content.discover", capabilities=["discover-documents"], agent_type="analyst", max_concurrent_tasks=1)
+    def discover(paths: list[str]) -> list[dict[str, Any]]:
+        """Finds the documents to read."""
+        found = steps.discover_documents(paths or None)
+        if not found:
+            raise InvalidInputError(
+                f"there is nothing to read in {', '.join(map(repr, paths))}.",
+                remedy="Give files or folders with .txt .md .rst .html .json .csv .vtt .srt .pdf or .docx.",
+                field="paths",
+            )
+        return found
+
+    @agent("content.parse", capabilities=["parse-documents"], agent_type="analyst", max_concurrent_tasks=4)
+    def parse(ref: dict[str, Any]) -> dict[str, Any]:
+        """Reads one document into clean text with its places."""
+        return steps.parse_document(ref)
+
+    @agent("content.analyse", capabilities=["analyse-text"], agent_type="analyst", max_concurrent_tasks=4)
+    def analyse(document: dict[str, Any]) -> dict[str, Any]:
+        """Finds key phrases, entities, statements and a summary in one document."""
+        return steps.analyse_document(document)
+
+    @agent("content.remember", capabilities=["remember"], agent_type="documenter", max_concurrent_tasks=4)
+    async def remember(document: dict[str, Any], ctx: StepContext) -> dict[str, Any]:
+        """Keeps the passages of one document, each with its source."""
+        from fairlead.memory import NewEntry
+
+        entries = [
+            NewEntry(
+                content=passage["text"],
+                source=passage["source"],
+                span=(passage["start_char"], passage["end_char"]),
+                metadata={k: v for k, v in passage.items() if k not in ("text", "source") and v is not None},
+            )
+            for passage in steps.passages_of(document)
+        ]
+        if entries:
+            await memory.remember_many(entries, name=COLLECTION, cause=f"run:{ctx.run_id}")
+        return {"document": document["id"], "passages": len(entries)}
+
+    @agent("content.brief", capabilities=["write-briefs"], agent_type="documenter", max_concurrent_tasks=2)
+    async def brief(analyse: list[Any], focus: list[str], ctx: StepContext) -> dict[str, Any]:
+        """Composes one brief about all documents. Messages to the run become terms to focus on."""
+        import asyncio
+
+        terms = [*focus, *ctx.messages()]
+        return await asyncio.to_thread(steps.compose_brief, [a for a in analyse if a is not None], focus=terms)
+
+    @agent("content.write", capabilities=["write-briefs"], agent_type="documenter", max_concurrent_tasks=1)
+    def write(brief: dict[str, Any], output: str, ctx: StepContext) -> dict[str, Any]:
+        """Writes the brief as Markdown, JSON and a page."""
+        folder = Path(output) if output else home / "outputs" / ctx.run_id
+        return {"title": brief.get("title"), "files": steps.write_outputs(brief, folder)}
+
+    return [discover, parse, analyse, remember, brief, write]

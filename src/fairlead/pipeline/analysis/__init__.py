@@ -1,0 +1,1 @@
+"""Analysers: each a function from a document to findings with offsets."""

@@ -1,0 +1,233 @@
+"""Entities by rules: people, organisations, places, technologies, versions and licences.
+
+Runs of capitalised words are candidates; a word that opens a sentence counts only when the document also capitalises it
+inside one. The type comes from word lists, from the words beside it (a title before a person, ``University`` at an
+end) and from form (``WebGPU``, ``TensorFlow.js``); what none of them settles is ``other``, never a guess. Shorter
+mentions are joined to the full name they end (``Clinton`` to ``Hillary Clinton``) when only one full name fits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fairlead.pipeline.analysis.gazetteer import (
+    ALIASES,
+    COMMON_ACRONYMS,
+    DEMONYMS,
+    FIRST_NAMES,
+    NOT_NAMES,
+    ORGANISATION_WORDS,
+    ORGANISATIONS,
+    PLACES,
+    TECHNOLOGIES,
+    TITLES,
+)
+from fairlead.pipeline.text.reading import Reading, Sentence
+from fairlead.pipeline.text.wordset import word_set
+
+_CAPITAL = re.compile(r"[^\W\d_]*[A-Z][\w.'’&+#/-]*")
+_JOINERS = word_set("of de van von bin")
+_TECHNICAL = re.compile(r"[a-z]+[A-Z]|[A-Z]{2,}[a-z]|[A-Z][a-z]+[A-Z]|\.(?:js|py|net|io)$|[A-Za-z]\d|\+\+|#$", re.ASCII)
+_VERSION = re.compile(
+    r"\b(?:(?:Python|PyPy|CPython|Java|Node|Unicode|HTTP|TLS|OpenGL|Rust|Windows|Android|numpy|NumPy|Pydantic)"
+    r" v?\d+(?:\.\d+)*\+?|v\d+\.\d+(?:\.\d+)*)(?![\w.]*\w)"
+)
+_LICENCE = re.compile(
+    r"\b(?:MIT|BSD(?:-[23]-Clause)?|Apache(?:[ -]License)?(?:,? (?:Version )?2\.0)?|MPL(?:[ -]2\.0)?"
+    r"|(?:L|A)?GPL(?:v?[ -]?[23](?:\.\d)?)?|PSF|Unlicense|CC[ -]BY(?:-SA)?(?: \d\.0)?) [Ll]icen[cs]e\b"
+)
+_MOST_MENTIONS = 4
+_MOST_ENTITIES = 80
+
+
+class Mention(NamedTuple):
+    """A name in the text, ``type`` one of person, organisation, place, technology, version, licence, other."""
+
+    name: str
+    type: str
+    start: int
+    end: int
+    confidence: float
+
+
+def entities_of(reading: Reading) -> list[dict[str, Any]]:
+    """Entities by falling number of mentions: name, type, count, confidence, and where the first few are."""
+    mentions = list(_mentions(reading))
+    names = _full_names(mentions)
+    groups: dict[tuple[str, str], list[Mention]] = defaultdict(list)
+    for mention in mentions:
+        name, kind = names.get(mention.name, (mention.name, mention.type))
+        groups[name, kind].append(mention)
+    groups = _one_type_each(groups)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [
+        {
+            "name": name,
+            "type": kind,
+            "count": len(found),
+            "confidence": round(max(mention.confidence for mention in found), 2),
+            "mentions": [[mention.start, mention.end] for mention in found[:_MOST_MENTIONS]],
+        }
+        for (name, kind), found in ordered[:_MOST_ENTITIES]
+        if kind != "other" or len(found) >= 2
+    ]
+
+
+def _mentions(reading: Reading) -> Iterator[Mention]:
+    inner = _capitalised_inside(reading.sentences)
+    for sentence in reading.sentences:
+        for pattern, kind in ((_VERSION, "version"), (_LICENCE, "licence")):
+            for found in pattern.finditer(sentence.text):
+                name = found.group() if kind == "version" else found.group().rsplit(" ", 1)[0].removesuffix(" License")
+                yield Mention(name, kind, sentence.start + found.start(), sentence.start + found.end(), 0.9)
+        if sentence.quality > 0 or len(sentence.tokens) > 3:
+            yield from _named(sentence, inner)
+
+
+def _capitalised_inside(sentences: list[Sentence]) -> frozenset[str]:
+    """Words with a capital that are not the first of their sentence, and hardly ever occur without it."""
+    capital: Counter[str] = Counter()
+    small: Counter[str] = Counter()
+    for sentence in sentences:
+        for token in sentence.tokens[1:]:
+            if token[0].isupper():
+                capital[token] += 1
+            elif token[0].islower():
+                small[token] += 1
+    return frozenset(word for word, count in capital.items() if count >= small[word.lower()])
+
+
+def _named(sentence: Sentence, inner: frozenset[str]) -> Iterator[Mention]:
+    tokens = sentence.tokens
+    places = _offsets(sentence)
+    i = 0
+    while i < len(tokens):
+        if not _opens(tokens, i, inner):
+            i += 1
+            continue
+        end = _extent(tokens, i)
+        name = sentence.text[places[i] : places[end - 1] + len(tokens[end - 1])]
+        before = tokens[i - 1] if i else ""
+        if tokens[i].rstrip(".") in TITLES and end - i > 1:
+            before = tokens[i].rstrip(".")
+            name = name[places[i + 1] - places[i] :]
+            i += 1
+        name = _singular(name.strip(" .,'’").removesuffix("'s").removesuffix("’s"))
+        licensed = end < len(tokens) and tokens[end].lower() in ("license", "licence", "licensed")
+        name = ALIASES.get(name, name)
+        if _is_name(name) and not licensed and "License" not in name:
+            kind, confidence = type_of(name, before)
+            last = places[end - 1] + len(tokens[end - 1])
+            yield Mention(name, kind, sentence.start + places[i], sentence.start + last, confidence)
+        i = end
+
+
+def _singular(name: str) -> str:
+    """``GPUs`` -> ``GPU``: acronyms are counted in the singular."""
+    return name[:-1] if len(name) > 3 and name.endswith("s") and name[:-1].isupper() else name
+
+
+def _is_name(name: str) -> bool:
+    if name.endswith(("Error", "Exception", "Warning")) or (name.isupper() and len(name) > 5) or name.isdigit():
+        return False
+    if not 2 <= len(name) <= 60 or name in NOT_NAMES or name in DEMONYMS or name in COMMON_ACRONYMS:
+        return False
+    return name.rstrip(".") not in TITLES and name != "New"
+
+
+def _offsets(sentence: Sentence) -> list[int]:
+    places: list[int] = []
+    position = 0
+    for token in sentence.tokens:
+        position = sentence.text.index(token, position)
+        places.append(position)
+        position += len(token)
+    return places
+
+
+def _opens(tokens: list[str], i: int, inner: frozenset[str]) -> bool:
+    word = tokens[i]
+    if not word[0].isalpha() or not _CAPITAL.match(word) or word in NOT_NAMES or len(word) < 2:
+        return False
+    if word in TITLES and not (i + 1 < len(tokens) and tokens[i + 1][0].isupper()):
+        return False
+    if word.isupper() and len(word) > 6:
+        return False
+    opens_sentence = i == 0 or tokens[i - 1] in '"“(‘'
+    if not opens_sentence:
+        return True
+    return word in inner or word in FIRST_NAMES or word in ORGANISATIONS or bool(_TECHNICAL.search(word))
+
+
+def _extent(tokens: list[str], i: int) -> int:
+    """Where the run of name words from ``i`` ends. ``of`` and ``van`` join; an initial keeps its full stop."""
+    end = i + 1
+    while end < len(tokens) and end - i < 6:
+        word = tokens[end]
+        goes_on = end + 1 < len(tokens) and tokens[end + 1][0].isupper() and tokens[end + 1] not in NOT_NAMES
+        if (word[0].isupper() and word not in NOT_NAMES) or (word == "." and len(tokens[end - 1]) == 1 and goes_on):
+            end += 1
+        elif word in _JOINERS and goes_on:
+            end += 2
+        else:
+            break
+    return end
+
+
+def type_of(name: str, before: str) -> tuple[str, float]:
+    """The type of a name and how sure the rule is."""
+    words = name.replace(".", " ").split()
+    if not words:
+        return "other", 0.0
+    if name in PLACES:
+        return "place", 0.9
+    if name in ORGANISATIONS:
+        return "organisation", 0.9
+    if name in TECHNOLOGIES:
+        return "technology", 0.9
+    if words[-1] in ORGANISATION_WORDS or words[0] in ("University", "Department", "Ministry", "Bank", "Institute"):
+        return "organisation", 0.8
+    if before.rstrip(".") in TITLES or (
+        words[0] in FIRST_NAMES and 2 <= len(words) <= 4 and not set(words) & TECHNOLOGIES
+    ):
+        return "person", 0.85
+    if name in FIRST_NAMES:
+        return "person", 0.6
+    if _TECHNICAL.search(name):
+        return "technology", 0.6
+    if before in ("in", "near") and len(words) == 1 and name[1:].islower():
+        return "other", 0.3
+    return "other", 0.3
+
+
+def _full_names(mentions: list[Mention]) -> dict[str, tuple[str, str]]:
+    """Short mention -> the one full name of a person that ends with it, when its own type allows."""
+    full: dict[str, Counter[str]] = defaultdict(Counter)
+    for mention in mentions:
+        words = mention.name.split()
+        if mention.type == "person" and len(words) > 1:
+            for part in {words[-1], words[0], mention.name}:
+                full[part][mention.name] += 1
+    joined: dict[str, tuple[str, str]] = {}
+    for mention in mentions:
+        options = full.get(mention.name)
+        # "Donald Trump" and "Donald J. Trump" are one: first and last word decide, and the shorter form names them.
+        ends = {(name.split()[0], name.split()[-1]) for name in options or ()}
+        if options and mention.type in ("person", "other") and len(ends) == 1:
+            joined[mention.name] = (min(options, key=lambda name: (len(name), name)), "person")
+    return joined
+
+
+def _one_type_each(groups: dict[tuple[str, str], list[Mention]]) -> dict[tuple[str, str], list[Mention]]:
+    """A name has the type that most of its mentions have; ``other`` yields to any."""
+    by_name: dict[str, list[tuple[str, list[Mention]]]] = defaultdict(list)
+    for (name, kind), found in groups.items():
+        by_name[name].append((kind, found))
+    settled: dict[tuple[str, str], list[Mention]] = {}
+    for name, options in by_name.items():
+        kind = max(options, key=lambda option: (option[0] != "other", len(option[1]), option[0]))[0]
+        settled[name, kind] = sorted((m for _, found in options for m in found), key=lambda m: m.start)
+    return settled

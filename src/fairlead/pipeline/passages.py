@@ -1,0 +1,56 @@
+"""Passages: the pieces of a document that memory keeps, each small enough to quote and large enough to understand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.pipeline.documents import Document
+from fairlead.pipeline.text.sentences import split_sentences
+
+_FEWEST = 3
+_MOST = 6
+_LENGTH = 900
+
+
+def passages(document: Document) -> list[dict[str, Any]]:
+    """Stretches of three to six sentences within one heading and one speaker, in order; they cover the whole text.
+
+    A stretch may be shorter where its section or its speaker ends. ``text`` is ``document.text[start_char:end_char]``.
+    """
+    text = document.text
+    found: list[dict[str, Any]] = []
+    held: list[tuple[int, int, int]] = []
+    for index, segment in enumerate(document.segments):
+        before = document.segments[held[-1][2]] if held else segment
+        moved = (segment.heading, segment.speaker) != (before.heading, before.speaker)
+        if moved or (len(held) >= _FEWEST and segment.kind == "prose"):
+            _close(document, text, held, found)
+        for start, end in split_sentences(segment.text):
+            if held and (len(held) >= _MOST or segment.start_char + end - held[0][0] > _LENGTH):
+                _close(document, text, held, found)
+            held.append((segment.start_char + start, segment.start_char + end, index))
+    _close(document, text, held, found)
+    return found
+
+
+def _close(document: Document, text: str, held: list[tuple[int, int, int]], found: list[dict[str, Any]]) -> None:
+    if not held:
+        return
+    start, end = held[0][0], held[-1][1]
+    first, last = document.segments[held[0][2]], document.segments[held[-1][2]]
+    held.clear()
+    passage: dict[str, Any] = {
+        "text": text[start:end],
+        "document": document.id,
+        "title": document.title,
+        "source": document.source,
+        "start_char": start,
+        "end_char": end,
+    }
+    if first.heading:
+        passage["heading"] = first.heading
+    if first.speaker:
+        passage["speaker"] = first.speaker
+    if first.start_s is not None:
+        passage["start_s"], passage["end_s"] = first.start_s, last.end_s
+    found.append(passage)

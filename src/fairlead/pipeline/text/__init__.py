@@ -1,0 +1,1 @@
+"""Words and sentences: what every analyser stands on."""

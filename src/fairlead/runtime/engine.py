@@ -1,0 +1,555 @@
+"""The runtime: starts runs, takes up orphans, and answers those who want to control them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fairlead.clock import Clock, SystemClock
+from fairlead.errors import (
+    FairleadError,
+    InvalidInputError,
+    NotFoundError,
+    NotStorableError,
+    StopError,
+    WorkflowChangedError,
+)
+from fairlead.events import Draft, Event, draft
+from fairlead.ids import new_id
+from fairlead.result import ErrorCategory, StepResult
+from fairlead.runtime.breaker import BreakerPolicy
+from fairlead.runtime.control import Control
+from fairlead.runtime.execution import Execution
+from fairlead.runtime.graph import Node, Workflow, bind_inputs
+from fairlead.runtime.handle import RunHandle
+from fairlead.runtime.hooks import Hooks, Moment
+from fairlead.runtime.limits import AdaptiveLimiter, Limiter
+from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
+from fairlead.runtime.outcome import Outcome, Status
+from fairlead.runtime.owner import Owner, is_alive
+from fairlead.runtime.plan import Plan, Resolve
+from fairlead.runtime.states import PermissionMode, RunState, sources_of
+from fairlead.store.codec import PAYLOAD_VERSION, decode, encode
+from fairlead.store.port import JournalRow, RunRow, RunStore
+from fairlead.tenancy import Tenant, require_tenant
+
+
+class RuntimeOptions(NamedTuple):
+    """Numbers that bound a runtime. None means no limit."""
+
+    max_concurrency: int | None = 64
+    max_concurrency_per_agent: int | None = 16
+    max_concurrency_per_tenant: int | None = None
+    adaptive: bool = True
+    shutdown_grace: float = 5.0
+    max_result_bytes: int = 64 * 1024 * 1024
+    command_allow: tuple[str, ...] = ()
+    breaker: BreakerPolicy = BreakerPolicy()
+
+
+class RunReleasedError(StopError):
+    """This process let go of the run in an orderly way; it goes on when Fairlead is opened again."""
+
+
+class Unrecovered(NamedTuple):
+    """An orphan that this process cannot carry out, and why."""
+
+    run_id: str
+    name: str
+    reason: str
+
+
+def _unknown_agent(name: str) -> Callable[..., Any]:
+    raise NotFoundError(f"there is no agent {name!r}.", remedy="Register it first.", agent=name)
+
+
+class Runtime:
+    """Carries out runs over a store. Belongs to the event loop on which it was opened.
+
+    ``resolve`` gives the function behind an agent's name; ``owners`` is the folder where processes show that they live
+    (None when the store is not shared).
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        options: RuntimeOptions = RuntimeOptions(),  # noqa: B008 - an immutable value
+        owners: Path | None = None,
+        resolve: Resolve = _unknown_agent,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        middleware: Sequence[Middleware] = (),
+    ) -> None:
+        self.store = store
+        self.options = options
+        self.clock = clock or SystemClock()
+        self.hooks = Hooks()
+        self.workflows: dict[str, Workflow] = {}
+        self.executions: dict[str, Execution] = {}
+        self._resolve = resolve
+        self._owners = owners
+        self._owner: Owner | None = None
+        self._closing = False
+        self._control = Control(self)
+        self._plans: dict[int, tuple[Workflow, int, Plan]] = {}
+        self._finished: dict[str, asyncio.Future[StepResult]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._limiters: dict[tuple[str | None, str], tuple[Limiter, ...]] = {}
+        self._global = None if options.max_concurrency is None else Limiter(options.max_concurrency)
+        self._by_agent: dict[str, Limiter] = {}
+        self._by_tenant: dict[str, Limiter] = {}
+        self._middleware: tuple[Middleware, ...] = (
+            HookCalls(self.hooks),
+            PermissionGate(),
+            Fallbacks(lambda node, call: _unknown_agent(node.name)),
+            Retries(rng or random.Random()),
+            Breakers(self.clock, options.breaker),
+            *middleware,
+            Timeouts(),
+        )
+
+    # ── opening and closing ──────────────────────────────────────────────────────────────────────────────────
+
+    async def open(self) -> Runtime:
+        """Binds the runtime to the running loop and begins to watch its mailbox."""
+        self.loop = asyncio.get_running_loop()
+        if self._owners is not None:
+            self._owner = Owner(self._owners)
+
+        def look() -> None:
+            self.loop.call_soon_threadsafe(self._control.look)
+
+        self._unwatch = self.store.watch(look)
+        await self.hooks.fire(Moment("session.pre", "session", "", "", None))
+        return self
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is letting go of its runs and takes no new ones."""
+        return self._closing
+
+    @property
+    def owner_id(self) -> str | None:
+        return None if self._owner is None else self._owner.id
+
+    async def close(self, cause: str = "closed") -> list[str]:
+        """Lets go of every run in an orderly way and returns their ids.
+
+        What is in flight gets the grace time to finish; all finished steps are kept; the runs stay ``running`` or
+        ``paused`` and are taken up by whoever opens the store next.
+        """
+        if self._closing:
+            return []
+        self._closing = True
+        self._unwatch()
+        released = list(self.executions.values())
+        await asyncio.gather(*(self._let_go(execution, cause) for execution in released))
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hooks.fire(Moment("session.post", "session", "", "", None))
+        if self._owner is not None:
+            self._owner.release()
+        return [execution.run.id for execution in released]
+
+    async def _let_go(self, execution: Execution, cause: str) -> None:
+        await execution.drain(self.options.shutdown_grace)
+        run_id = execution.run.id
+        if execution.done.done():
+            await asyncio.wait([self._finished[run_id]])
+            return
+        event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.journal)}, cause)
+        self.executions.pop(run_id, None)
+        future = self._finished.pop(run_id)
+        try:
+            await self.store.update(run_id, event, owner=None)
+        finally:
+            error = RunReleasedError(
+                f"this process let go of run {run_id} ({cause}).",
+                remedy=f"It goes on with `fairlead runs resume {run_id}`, or when Fairlead is opened next.",
+                run_id=run_id,
+            )
+            if not future.done():
+                future.set_exception(error)
+                future.exception()
+
+    # ── starting ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def register(self, workflow: Workflow) -> None:
+        """Makes a workflow known by its name, so that it can be started and resumed by it."""
+        self.plan(workflow)
+        self.workflows[workflow.name] = workflow
+
+    async def start(
+        self,
+        target: Any,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        parent: RunRow | None = None,
+        idempotency_key: str | None = None,
+        cause: str = "caller",
+        tenant: Tenant | None = None,
+        model: str | None = None,
+        permission_mode: str | None = None,
+    ) -> RunHandle:
+        """Accepts a run durably and begins it.
+
+        ``target`` is a workflow, its name, an agent, an agent's name, or a function. A known ``idempotency_key``
+        gives the earlier run. Raises :class:`InvalidInputError` or :class:`InvalidGraphError` before anything is
+        stored.
+        """
+        if self._closing:
+            raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
+        workflow = self.workflow_of(target)
+        plan = self.plan(workflow)
+        encoded = encode(bind_inputs(workflow, inputs or {}))
+        mode = _check_mode(permission_mode or (parent.permission_mode if parent else "default"))
+        now = self.clock.now()
+        run_id = new_id("run")
+        row = RunRow(
+            id=run_id,
+            tenant=str(tenant or require_tenant()),
+            parent_id=parent.id if parent else None,
+            root_id=parent.root_id if parent else run_id,
+            kind=workflow.kind,
+            name=workflow.name,
+            state="running",
+            pause_cause=None,
+            terminate_cause=None,
+            waiting_for=None,
+            input=encoded,
+            definition=encode(workflow.spec) if workflow.spec is not None else None,
+            signature=plan.signature,
+            result=None,
+            error=None,
+            error_category=None,
+            model=model or (parent.model if parent else None),
+            permission_mode=mode,
+            cause=cause,
+            owner=self.owner_id,
+            lease_expires=None,
+            attempt=1,
+            idempotency_key=idempotency_key,
+            priority=2,
+            run_at=now,
+            created=now,
+            started=now,
+            finished=None,
+            version=PAYLOAD_VERSION,
+        )
+        if self.hooks.placed("run"):
+            await self.hooks.fire(Moment("run.pre", row.name, run_id, row.tenant, decode(encoded)))
+        created = self._draft(row, "run.created", {"name": row.name, "kind": row.kind, "parent": row.parent_id}, cause)
+        started = self._draft(row, "run.started", {"steps": len(workflow.nodes)}, cause)
+        stored, new = await self.store.create(row, created, started)
+        if new:
+            self._begin(stored, plan, decode(encoded), {})
+        elif stored.id not in self.executions and not RunState(stored.state).finished and not self.is_owned(stored):
+            await self.adopt(stored, cause)
+        return RunHandle(self, stored.id)
+
+    def workflow_of(self, target: Any) -> Workflow:
+        """What is to be run, as a workflow."""
+        if isinstance(target, Workflow):
+            return target
+        as_workflow = getattr(target, "as_workflow", None)
+        if as_workflow is not None:
+            made: Workflow = as_workflow()
+            return made
+        if isinstance(target, str):
+            if target in self.workflows:
+                return self.workflows[target]
+            call = self._resolve(target)
+            return self.workflow_of(call) if hasattr(call, "as_workflow") else function_workflow(call, target)
+        if callable(target):
+            return function_workflow(target)
+        raise InvalidInputError(
+            f"{target!r} cannot be run.", remedy="Give a workflow, an agent, a function, or a name.", field="target"
+        )
+
+    def plan(self, workflow: Workflow) -> Plan:
+        """The compiled graph, kept for the next run of the same workflow."""
+        known = self._plans.get(id(workflow))
+        if known is not None and known[0] is workflow and known[1] == self.hooks.version:
+            return known[2]
+        plan = Plan(workflow, self._resolve, self._middleware)
+        if len(self._plans) >= 256:
+            self._plans.clear()
+        self._plans[id(workflow)] = (workflow, self.hooks.version, plan)
+        return plan
+
+    def _begin(
+        self, run: RunRow, plan: Plan, inputs: Mapping[str, Any], journal: dict[str, JournalRow], *, held: bool = False
+    ) -> Execution:
+        execution = Execution(self, run, plan, inputs, journal)
+        execution.on_stall = lambda: self._spawn(self._control.stall(execution))
+        execution.on_drained = lambda: self._control.drained(execution)
+        self.executions[run.id] = execution
+        self._finished[run.id] = self.loop.create_future()
+        execution.done.add_done_callback(lambda future: self._spawn(self._finish(execution, future)))
+        if held:
+            execution.hold()
+        execution.start()
+        return execution
+
+    # ── taking up ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def is_owned(self, run: RunRow) -> bool:
+        """Whether a living process carries this run out."""
+        if run.id in self.executions:
+            return True
+        return self._owners is not None and run.owner != self.owner_id and is_alive(self._owners, run.owner)
+
+    async def recover(self, cause: str = "recovery") -> tuple[list[RunHandle], list[Unrecovered]]:
+        """Takes up every running orphan at once; also says which ones this process cannot carry out, and why.
+
+        Runs that were paused stay paused. Of two processes that recover together, each run goes to one.
+        """
+        taken: list[RunHandle] = []
+        left: list[Unrecovered] = []
+        for run in await self.store.find(tenant=None, states=("init", "running"), limit=1_000_000):
+            if run.id in self.executions or self.is_owned(run):
+                continue
+            try:
+                if await self.adopt(run, cause) is not None:
+                    taken.append(RunHandle(self, run.id))
+            except FairleadError as exc:
+                left.append(Unrecovered(run.id, run.name, exc.message))
+        return taken, left
+
+    async def adopt(self, run: RunRow, cause: str) -> Execution | None:
+        """Takes an orphan and goes on with it; None when another process was first."""
+        plan = self.plan_of_run(run)
+        event = self._draft(run, "run.recovered", {"attempt": run.attempt + 1, "previous_owner": run.owner}, cause)
+        owner = self.owner_id or "here"
+        claimed = await self.store.claim(run.id, event, owner=owner, dead=run.owner)
+        if claimed is None:
+            return None
+        journal = {row.key: row for row in await self.store.journal(run.id)}
+        for key, row in journal.items():
+            if row.status == "started":
+                journal[key] = row._replace(status="unknown")
+                pending = self.store.record(journal[key], self._draft(run, "step.marked_unknown", {"step": key}, cause))
+                if pending is not None:
+                    await pending
+        history = await self._message_history(run.id)
+        paused = claimed.state == RunState.PAUSED
+        if claimed.state == RunState.INIT:
+            await self.store.transition(run.id, ("init",), "running", owner=owner, started=self.clock.now())
+        execution = self._begin(claimed, plan, decode(claimed.input), journal, held=paused)
+        delivered = {said.data["message_id"] for said in history if said.type == "run.message_delivered"}
+        for said in history:
+            if said.type == "run.steered":
+                message_id = said.data["message_id"]
+                execution.put_message(message_id, said.data["message"], delivered=message_id in delivered)
+        self._control.look()
+        return execution
+
+    async def _message_history(self, run_id: str) -> list[Event]:
+        """What was said to a run and what of it was received: an accepted message outlives the process that had it."""
+        found: list[Event] = []
+        while page := await self.store.events(
+            after=found[-1].index if found else 0,
+            subject=run_id,
+            types=("run.steered", "run.message_delivered"),
+            limit=500,
+        ):
+            found += page
+        return found
+
+    def plan_of_run(self, run: RunRow) -> Plan:
+        """The plan to resume a run with; :class:`WorkflowChangedError` when it is not the one it started with."""
+        if run.definition is not None:
+            from fairlead.runtime.spec import workflow_from_spec
+
+            workflow = workflow_from_spec(decode(run.definition))
+        else:
+            workflow = self.workflow_of(run.name)
+        plan = self.plan(workflow)
+        if plan.signature != run.signature:
+            raise WorkflowChangedError(
+                f"run {run.id} was started with another version of {run.name!r}: its steps or dependencies differ now.",
+                remedy="Resume it with the code that started it, or terminate it and start a new run.",
+                run_id=run.id,
+            )
+        return plan
+
+    # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _finish(self, execution: Execution, done: asyncio.Future[Outcome]) -> None:
+        run = execution.run
+        exc = done.exception()
+        if exc is not None:
+            self._settle(run.id, exc)
+            return
+        outcome = done.result()
+        result = outcome.result
+        if self.hooks.placed("run"):
+            point = "run.post" if result.success else "run.error"
+            await self.hooks.fire(
+                Moment(point, run.name, run.id, run.tenant, result.data if result.success else result.error)
+            )
+        now = self.clock.now()
+        facts: dict[str, Any]
+        if outcome.status is Status.COMPLETED:
+            to, facts = RunState.COMPLETED, {"seconds": round(now - run.created, 6)}
+            columns: dict[str, Any] = {"result": encode([result.data, result.metadata])}
+        else:
+            to, facts = RunState.ERROR, {"error": result.error, "category": str(result.error_category)}
+            columns = {"error": result.error, "error_category": str(result.error_category)}
+            await execution.stop("error")
+        type_ = "run.completed" if to is RunState.COMPLETED else "run.failed"
+        try:
+            moved = await self.store.transition(
+                run.id,
+                sources_of(to),
+                to.value,
+                self._draft(run, type_, facts, run.cause),
+                owner=run.owner,
+                finished=now,
+                waiting_for=None,
+                **columns,
+            )
+        except FairleadError as error:
+            self._settle(run.id, error)
+            return
+        if not moved:
+            # A termination came first, or another process took the run: what is stored is what counts.
+            result = result_of_run(await self.require(run.id))
+        self._settle(run.id, result)
+
+    def _settle(self, run_id: str, outcome: StepResult | BaseException) -> None:
+        self.executions.pop(run_id, None)
+        future = self._finished.pop(run_id, None)
+        if future is None or future.done():
+            return
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+            # Retrieved once here, so that a run nobody waits for does not warn at interpreter exit.
+            future.exception()
+        else:
+            future.set_result(outcome)
+
+    async def wait(self, run_id: str) -> StepResult:
+        """The result of a run, here or in another process. The waiter may be cancelled; the run goes on."""
+        future = self._finished.get(run_id)
+        if future is not None:
+            return await asyncio.shield(future)
+        run = await self.require(run_id)
+        if not RunState(run.state).finished:
+            async for _ in RunHandle(self, run_id).events():
+                pass
+            run = await self.require(run_id)
+        return result_of_run(run)
+
+    async def require(self, run_id: str, tenant: str | None = None) -> RunRow:
+        """The stored run; :class:`NotFoundError` alike for unknown ids and other tenants' runs."""
+        run = await self.store.get(run_id, tenant)
+        if run is None:
+            raise NotFoundError(f"there is no run {run_id!r}.", remedy="See `fairlead runs list`.", run_id=run_id)
+        return run
+
+    async def control(
+        self, run_id: str, verb: str, args: Mapping[str, Any] | None = None, *, cause: str, tenant: str | None = None
+    ) -> dict[str, Any]:
+        """Asks a run for something, wherever it is carried out; see :mod:`fairlead.runtime.control`."""
+        return await self._control.ask(await self.require(run_id, tenant), verb, dict(args or {}), cause)
+
+    # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
+
+    def limiters(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
+        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
+        key = (agent, tenant)
+        known = self._limiters.get(key)
+        if known is None:
+            known = self._limiters[key] = tuple(self._limits(agent, tenant, most))
+        return known
+
+    def _limits(self, agent: str | None, tenant: str, most: int | None) -> list[Limiter]:
+        options, limits = self.options, []
+        bounds = [n for n in (most, options.max_concurrency_per_agent) if n is not None]
+        if agent is not None and bounds:
+            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant, min(bounds))))
+        if options.max_concurrency_per_tenant is not None:
+            limits.append(self._by_tenant.setdefault(tenant, Limiter(options.max_concurrency_per_tenant)))
+        if self._global is not None:
+            limits.append(self._global)
+        return limits
+
+    def _agent_limiter(self, agent: str, tenant: str, most: int) -> Limiter:
+        if not self.options.adaptive:
+            return Limiter(most)
+
+        def tell(old: int, new: int) -> None:
+            facts = {"agent": agent, "from": old, "to": new}
+            event = draft(
+                "limit.changed", tenant, agent, facts, source="runtime", cause="adaptive", time=self.clock.now()
+            )
+            self.store.note(event)
+
+        return AdaptiveLimiter(most, on_change=tell)
+
+    def check_size(self, data: bytes) -> None:
+        if len(data) > self.options.max_result_bytes:
+            raise NotStorableError(
+                f"a result of {len(data):,} bytes is over the limit of {self.options.max_result_bytes:,}.",
+                remedy="Write it to a file and return the path, or raise FAIRLEAD_MAX_RESULT_BYTES.",
+                size=len(data),
+            )
+
+    def _draft(self, run: RunRow, type_: str, data: dict[str, Any], cause: str) -> Draft:
+        return draft(type_, run.tenant, run.id, data, source="runtime", cause=cause, time=self.clock.now())
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def function_workflow(call: Callable[..., Any], name: str | None = None) -> Workflow:
+    """A function as a workflow of one step, its parameters as inputs."""
+    if name is None:
+        name = str(getattr(call, "agent_name", None) or getattr(call, "__name__", type(call).__name__))
+    return Workflow(name=name, nodes=(Node(name=name, call=call),), inputs=inputs_of(call), kind="function")
+
+
+def inputs_of(call: Callable[..., Any]) -> dict[str, Any]:
+    """A function's parameters as a workflow's inputs, without the step context."""
+    from fairlead.runtime.binding import is_context
+    from fairlead.runtime.graph import REQUIRED
+
+    inputs: dict[str, Any] = {}
+    for parameter in inspect.signature(call).parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or is_context(parameter):
+            continue
+        inputs[parameter.name] = REQUIRED if parameter.default is parameter.empty else parameter.default
+    return inputs
+
+
+def result_of_run(run: RunRow) -> StepResult:
+    """A finished run's result as stored."""
+    if run.state == RunState.COMPLETED:
+        value, metadata = decode(run.result or b"[null,{}]")
+        return StepResult.ok(value, **metadata)
+    if run.state == RunState.TERMINATED:
+        return StepResult.fail(
+            f"the run was terminated by {run.terminate_cause}", ErrorCategory.PROCESSING, terminated=True
+        )
+    category = ErrorCategory(run.error_category or "processing")
+    return StepResult.fail(run.error or "failed", category)
+
+
+def _check_mode(mode: str) -> str:
+    try:
+        return PermissionMode(mode).value
+    except ValueError:
+        raise InvalidInputError(
+            f"permission mode {mode!r} does not exist.",
+            remedy=f"Choose one of {', '.join(m.value for m in PermissionMode)}.",
+            field="permission_mode",
+            value=mode,
+        ) from None
