@@ -28,6 +28,7 @@ def add(
     label: list[str] | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
@@ -35,7 +36,9 @@ def add(
             "backlog",
             {"title": title, **_values(fields, value, points)},
             add={"labels": label} if label else {},
-            entries=[EntryDraft("criterion", {"text": text}) for text in criterion or ()],
+            entries=in_order(
+                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
+            ),
         )
         return _shown(made)
 
@@ -100,6 +103,7 @@ def update(
     if_match: str | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
@@ -108,7 +112,9 @@ def update(
             _values(fields, value, points),
             add={"labels": label} if label else {},
             remove={"labels": remove_label} if remove_label else {},
-            entries=[EntryDraft("criterion", {"text": text}) for text in criterion or ()],
+            entries=in_order(
+                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
+            ),
             if_match=if_match,
         )
         return _shown(changed)

@@ -23,6 +23,7 @@ def create(
     points: float | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
     values = {"title": title, "estimated_story_points": points, **fields}
@@ -33,7 +34,7 @@ def create(
             "epic",
             {k: v for k, v in values.items() if v is not None},
             add={"labels": label} if label else {},
-            entries=drafts,
+            entries=in_order(drafts, service.clock.now()),
         )
         return _shown(service, made)
 
@@ -84,7 +85,7 @@ def update(
     force: bool = False,
     **fields: Any,
 ) -> dict[str, Any]:
-    from fairlead.tickets.planning import epic_changes, epic_tickets
+    from fairlead.tickets.planning import epic_changes, epic_tickets, in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
@@ -99,7 +100,7 @@ def update(
             values,
             add={"labels": label} if label else {},
             remove={"labels": remove_label} if remove_label else {},
-            entries=drafts,
+            entries=in_order(drafts, service.clock.now()),
             if_match=if_match,
         )
         return _shown(service, changed)

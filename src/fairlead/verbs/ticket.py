@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.ticket_exchange import VERBS as EXCHANGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -446,31 +447,6 @@ VERBS: tuple[Verb, ...] = (
     Verb("ticket", "stats", "how many of what", _read("stats"), show=_read("show_stats"), aliases=("status", "count")),
     Verb(
         "ticket",
-        "import",
-        "take in tickets of another tool",
-        _more("import_"),
-        params=(
-            Param("path", "path", "file or folder", positional=True, required=True),
-            Param("source", "str", "its shape; guessed unless given", choices=("beads", "backlog-md", "github", "jira"), aliases=("--from",)),
-            Param("dry_run", "bool", "check only"),
-        ),
-        show=_more("show_import"),
-        role="operator",
-        changes=True,
-    ),
-    Verb(
-        "ticket",
-        "export",
-        "write tickets in another tool's shape, as Markdown or as an HTML report",
-        _more("export"),
-        params=(
-            Param("path", "path", "file or folder; standard output when left out", positional=True, aliases=("-o", "--output")),
-            Param("to", "str", "shape", choices=("beads", "backlog-md", "github", "jira", "markdown", "html"), default="beads"),
-        ),
-        show=_more("show_export"),
-    ),
-    Verb(
-        "ticket",
         "doctor",
         "find and mend what is wrong with the files",
         _write("doctor"),
@@ -498,14 +474,6 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "ticket",
-        "prime",
-        "what an agent needs to know at the start",
-        _more("prime"),
-        show=_more("show_prime"),
-        aliases=("guide",),
-    ),
-    Verb(
-        "ticket",
         "merge-driver",
         "merge three versions of a file (for git)",
         _more("merge_driver"),
@@ -519,4 +487,5 @@ VERBS: tuple[Verb, ...] = (
         role="operator",
         changes=True,
     ),
+    *EXCHANGE,
 )
