@@ -17,6 +17,9 @@ NOUNS: dict[str, str] = {
     "backlog": "what may become work, the most worthwhile first",
     "requirement": "what tickets must fulfil, and whether they do",
     "time": "what work took, and its journal",
+    "batch": "many changes of tickets as one",
+    "index": "the disposable index of the board",
+    "cache": "tickets kept between calls",
     "memory": "remember, recall, forget and inspect what is known",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
@@ -69,6 +72,18 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import time
 
             return time.VERBS
+        case "batch":
+            from fairlead.verbs import batch
+
+            return batch.VERBS
+        case "index":
+            from fairlead.verbs import index
+
+            return index.VERBS
+        case "cache":
+            from fairlead.verbs import cache
+
+            return cache.VERBS
         case "memory":
             from fairlead.verbs import memory
 

@@ -447,6 +447,23 @@ VERBS: tuple[Verb, ...] = (
     Verb("ticket", "stats", "how many of what", _read("stats"), show=_read("show_stats"), aliases=("status", "count")),
     Verb(
         "ticket",
+        "events",
+        "what happened, in the order in which this clone learned of it",
+        _more("events"),
+        params=(
+            Param("id", "str", "only of this ticket", positional=True),
+            Param("since", "str", "cursor of an earlier answer, number, time, or age like 3d", aliases=("--after", "--cursor")),
+            Param("type", "str", "only events of this type", many=True, aliases=("-t",)),
+            Param("limit", "int", "events at most, 100 unless given", aliases=("-n",)),
+            Param("oldest", "bool", "from the beginning; the newest first unless given"),
+            Param("counts", "bool", "how many of each type there are"),
+            Param("follow", "bool", "go on and print what happens", aliases=("-f", "--watch")),
+        ),
+        show=_more("show_events"),
+        aliases=("changes",),
+    ),
+    Verb(
+        "ticket",
         "doctor",
         "find and mend what is wrong with the files",
         _write("doctor"),
