@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def _values(fields: dict[str, Any], value: int | None, points: float | None) -> 
     from fairlead.tickets.planning import check_value
 
     check_value(value)
-    every = {**fields, "business_value": value, "story_points": points}
+    every = {**described(fields), "business_value": value, "story_points": points}
     return {k: v for k, v in every.items() if v is not None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def create(
     from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
-    values = {"title": title, "estimated_story_points": points, **fields}
+    values = {"title": title, "estimated_story_points": points, **described(fields)}
     drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]
     drafts += [EntryDraft("criterion", {"text": text}) for text in criterion or ()]
     with Opened(context) as service:
@@ -90,7 +90,7 @@ def update(
 
     with Opened(context) as service:
         found: Any = service.get(epic, "epic")
-        values = {k: v for k, v in {**fields, "estimated_story_points": points}.items() if v is not None}
+        values = {k: v for k, v in {**described(fields), "estimated_story_points": points}.items() if v is not None}
         if "status" in values:
             epic_changes(found, values["status"], epic_tickets(service, found.id), force=force)
         drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _add(context: Context, ticket: str, kind: str, values: dict[str, Any]) -> di
 
 
 def add(context: Context, ticket: str, title: str, criterion: list[str] | None = None, **fields: Any) -> dict[str, Any]:
-    return _add(context, ticket, "requirement", {"title": title, "acceptance_criteria": criterion, **fields})
+    return _add(context, ticket, "requirement", {"title": title, "acceptance_criteria": criterion, **described(fields)})
 
 
 def story(
