@@ -102,6 +102,20 @@ def test_a_ticket_from_first_to_last_through_the_tools(call: Call) -> None:
     assert call("ticket_close", ids=[first], comment="fixed")["data"]["newly_unblocked"] == [second]
 
 
+def test_a_plan_is_given_in_the_call(call: Call) -> None:
+    plan = [
+        {"action": "create", "id": "$a", "title": "A"},
+        {"action": "create", "id": "$b", "title": "B", "blocked_by": ["$a"]},
+    ]
+    answer = call("ticket_verb", verb="batch.run", arguments={"operations": plan})
+    assert len(answer["data"]["created_ids"]) == 2
+    refused = call(
+        "ticket_verb", verb="batch.run", arguments={"operations": [*plan, {"action": "close", "id": "nope"}]}
+    )
+    assert (refused["data"]["success"], refused["data"]["rolled_back"]) == (False, True)
+    assert len(call("ticket_find", what="list")["data"]["items"]) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [

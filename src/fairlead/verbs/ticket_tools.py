@@ -102,7 +102,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "ticket_verb",
         "Any other verb on tickets, epics, backlog, requirements and time, such as epic.create, ticket.link or "
-        "batch.create. Without a verb: all of them. With one and help=true: its arguments.",
+        "batch.run (operations: a list). Without a verb: all of them. With one and help=true: its arguments.",
         {},
         (),
     ),
@@ -178,13 +178,25 @@ def call_tool(context: Context, name: str, arguments: Mapping[str, Any]) -> dict
         if isinstance(chosen, dict):
             return {"schema_version": 1, "kind": name, "data": chosen}
         kind = chosen.name
-        value = chosen.invoke(context, checked(chosen, given))
-        if hasattr(value, "__next__"):
-            value = {"items": list(value)}
-        return {"schema_version": 1, "kind": kind, "data": value}
+        return {"schema_version": 1, "kind": kind, "data": _invoked(context, chosen, given)}
     except FairleadError as exc:
         error = {"code": type(exc).__name__, "message": exc.message, "remedy": exc.remedy, "fields": exc.fields}
         return {"schema_version": 1, "kind": "error", "error": error}
+
+
+def _invoked(context: Context, verb: Verb, given: dict[str, Any]) -> Any:
+    operations = given.pop("operations", None) if verb.noun == "batch" else None
+    if operations is None:
+        value = verb.invoke(context, checked(verb, given))
+        return {"items": list(value)} if hasattr(value, "__next__") else value
+    import json
+    import tempfile
+
+    # The verb reads its plan from a file; a model gives it in the call.
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(operations, file)
+        file.flush()
+        return verb.invoke(context, checked(verb, {**given, "file": file.name}))
 
 
 def _choice(entry: Tool, arguments: dict[str, Any]) -> tuple[Verb | dict[str, Any], dict[str, Any]]:
