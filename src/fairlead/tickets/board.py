@@ -491,7 +491,7 @@ class FileSession:
         from fairlead.tickets.changing import new_files
         from fairlead.tickets.reading import Reading, creation_record, entry_record
 
-        _check_size(state)
+        check_size(state)
         writes = new_files(state)
         records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
         reading = Reading(state, records, writes[f"{state.id}.md"], _entry_files(state, writes), (0, 0, 0, 0))
@@ -505,7 +505,7 @@ class FileSession:
 
         reading = self.readings.get(old.id) or self._from_disk[old.id]
         _check_writable(reading)
-        _check_size(new)
+        check_size(new)
         writes = changed_files(reading, new, change)
         had = {entry.id for entry in reading.state.entries}
         records = [entry_record(e) for e in new.entries if e.id not in had]
@@ -580,7 +580,8 @@ def _check_writable(reading: Reading) -> None:
         )
 
 
-def _check_size(state: State) -> None:
+def check_size(state: State) -> None:
+    """:class:`InvalidInputError` for a label that cannot be a file's name."""
     for label in state.sets.get("labels", ()):
         if not label.strip() or len(label) > layout.MOST_LABEL or len(layout.encode(label)) > 200 or not label.isprintable():
             raise InvalidInputError(
