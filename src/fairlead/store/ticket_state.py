@@ -139,7 +139,7 @@ class TicketState:
         with self.transaction():
             held = self._held(thing_id, now)
             if held is not None:
-                raise _taken(held)
+                raise taken(held)
             claim = Claim(thing_id, agent, now, now, now + lease, tree, token)
             self._write(claim)
         return claim
@@ -167,7 +167,7 @@ class TicketState:
                     agent=agent,
                 )
             if held.agent != agent:
-                raise _taken(held)
+                raise taken(held)
             held.beat_at, held.expires_at = now, now + lease
             self._write(held)
         return held
@@ -177,7 +177,7 @@ class TicketState:
         with self.transaction():
             held = self._held(thing_id, now)
             if held is not None and agent is not None and held.agent != agent:
-                raise _taken(held)
+                raise taken(held)
             self._connection.execute("DELETE FROM claims WHERE id = ?", (thing_id,))
         return held
 
@@ -259,7 +259,7 @@ class TicketState:
             )
 
 
-def _taken(held: Claim) -> ConflictError:
+def taken(held: Claim) -> ConflictError:
     return ConflictError(
         f"{held.id} is claimed by {held.agent}.",
         remedy="Take other work (`fairlead ticket ready`), or wait until the lease ends.",
