@@ -63,7 +63,7 @@ class Execution:
         self.blocked: dict[str, dict[str, Any]] = {}
         self.tasks: dict[Unit, asyncio.Task[None]] = {}
         self.asking: dict[str, asyncio.Future[Any]] = {}
-        self.resting = 0
+        self.parked = 0
         self.on_stall: Callable[[], None] = lambda: None
         self.on_drained: Callable[[], None] = lambda: None
         self._hashes: list[str | None] = [None] * len(nodes)
@@ -133,7 +133,7 @@ class Execution:
     @property
     def in_flight(self) -> int:
         """Units that are really working: neither held at a safe point nor waiting for a person."""
-        return len(self.tasks) - self.resting
+        return len(self.tasks) - self.parked
 
     def look_around(self) -> None:
         """Nothing in some step is at work: perhaps nothing is anywhere.

@@ -337,16 +337,16 @@ class StepContext:
         before, self.working = self.working, self.working + change
         if self.working > 0:
             if before <= 0:
-                self.execution.resting -= 1
+                self.execution.parked -= 1
         else:
             if before > 0:
-                self.execution.resting += 1
+                self.execution.parked += 1
             self.execution.look_around()
 
     def end(self) -> None:
         """The step's function has returned: what it may have left behind counts no more."""
         if self.working <= 0:
-            self.execution.resting -= 1
+            self.execution.parked -= 1
         self.working = 1 << 30
 
     def begin_attempt(self, attempt: int) -> None:

@@ -42,7 +42,7 @@ _QUICK = 0.005
 _SHARE = 20
 """A slower look is repeated once this many times its own duration has passed, so it costs at most a twentieth."""
 
-_STRAYS = frozenset({"README.md", "settings.txt"})
+_STRAYS = frozenset({"README.md", "settings.txt", "hooks"})
 
 
 class FileBoard:
@@ -58,6 +58,7 @@ class FileBoard:
         self._index: TicketIndex | None = None
         self._state: TicketState | None = None
         self.alone = False
+        self.written = 0
 
     def close(self) -> None:
         for part in (self._index, self._state):
@@ -303,6 +304,14 @@ class FileBoard:
         self.refresh()
         return self.index.problems()
 
+    def generation(self) -> tuple[int, int, int]:
+        """Changes when this or another process has written to the board, or files came or went."""
+        return self.index.generation(), self.written, self._folder_time()
+
+    def sign(self, thing_id: str) -> tuple[int, int, int, int]:
+        """How a thing's files look: another value when one of them was written."""
+        return _stat_of(self.place.tickets, thing_id)
+
     def settled(self, ids: Sequence[str]) -> bool:
         """Whether the files of these things look as they did when the index read them."""
         for thing_id, stat in self.index.stats_of(ids).items():
@@ -341,6 +350,7 @@ class FileBoard:
 
     def _write(self, session: FileSession) -> None:
         tickets, own = self.place.tickets, self.place.own
+        self.written += 1
         before = self._folder_time()
         if len(session.writes) > 1:
             intents.put_down(own, session.writes)
@@ -481,7 +491,7 @@ class FileSession:
         from fairlead.tickets.changing import new_files
         from fairlead.tickets.reading import Reading, creation_record, entry_record
 
-        _check_size(state)
+        check_size(state)
         writes = new_files(state)
         records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
         reading = Reading(state, records, writes[f"{state.id}.md"], _entry_files(state, writes), (0, 0, 0, 0))
@@ -495,7 +505,7 @@ class FileSession:
 
         reading = self.readings.get(old.id) or self._from_disk[old.id]
         _check_writable(reading)
-        _check_size(new)
+        check_size(new)
         writes = changed_files(reading, new, change)
         had = {entry.id for entry in reading.state.entries}
         records = [entry_record(e) for e in new.entries if e.id not in had]
@@ -570,7 +580,8 @@ def _check_writable(reading: Reading) -> None:
         )
 
 
-def _check_size(state: State) -> None:
+def check_size(state: State) -> None:
+    """:class:`InvalidInputError` for a label that cannot be a file's name."""
     for label in state.sets.get("labels", ()):
         if not label.strip() or len(label) > layout.MOST_LABEL or len(layout.encode(label)) > 200 or not label.isprintable():
             raise InvalidInputError(

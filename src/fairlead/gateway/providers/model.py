@@ -107,7 +107,7 @@ class GatewayModel(Model[Any]):
             model = await clients.model(info)
             prepared = model.prepare_messages(messages, model_request_parameters)
             opened = model.request_stream(prepared, settings, model_request_parameters, run_context)
-            async with clients.translating(info), opened as response:
+            async with clients.opened(info, opened) as response:
                 yield ClientStream(response, clients, info)
 
         async with self._gateway.carry_stream(call, opener) as streaming:
