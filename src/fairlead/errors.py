@@ -12,7 +12,9 @@ is kept apart so that every face can show it. Raising has no side effect.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class FairleadError(Exception):
@@ -185,6 +187,14 @@ class AskError(FairleadError):
 
 class ApprovalNeededError(AskError):
     """An action needs approval under the current permission mode."""
+
+
+class BudgetReachedError(AskError):
+    """A budget that says to ask is used up: the call was not made, and a person raises the limit or stops the run.
+    ``fields`` name the budget."""
+
+    category = "insufficient_resources"
+    http_status = 402
 
 
 class EffectUnknownError(AskError):

@@ -6,12 +6,14 @@ the interpreter's own start, and cannot take the spellings that people and model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from fairlead.errors import FairleadError
 from fairlead.verbs import NOUN_ALIASES, NOUNS, load
 from fairlead.verbs.table import Param, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 GLOBALS: tuple[Param, ...] = (
     Param("json", "bool", "print JSON, one document or one line per event"),

@@ -77,6 +77,8 @@ class Control:
 
     async def _send(self, run: RunRow, verb: str, args: Args, cause: str) -> Args:
         store, now = self.engine.store, self.engine.clock.now()
+        if verb == "steer":
+            args = {"message_id": new_id("msg"), **args}
         command = CommandRow(new_id("cmd"), run.id, verb, encode(args).decode(), cause, now, None, None, None)
         drafts = [self._draft(run, _REQUESTED[verb], {}, cause)] if verb in _REQUESTED else []
         columns = {f"{verb}_cause": cause} if verb in _REQUESTED else {}
@@ -236,6 +238,9 @@ class Control:
 
     async def _steer(self, execution: Execution, args: Args, cause: str) -> Args:
         message_id = str(args.get("message_id") or new_id("msg"))
+        if execution.has_message(message_id):
+            # The process died between taking the request and answering it; it is answered now and not taken twice.
+            return {"message_id": message_id}
         facts = {"message_id": message_id, "message": args["message"]}
         await self.engine.store.append(self._draft(execution.run, "run.steered", facts, cause))
         execution.put_message(message_id, args["message"])
@@ -258,9 +263,11 @@ class Control:
         if key not in execution.blocked:
             waiting = ", ".join(execution.blocked) or "nothing"
             raise NotFoundError(f"run {run.id} does not wait for {key!r}.", remedy=f"It waits for: {waiting}.", key=key)
+        asked = execution.asking.get(key)
         row = await self._write_decision(run, args, cause)
-        if key in execution.asking:
-            execution.asking[key].set_result(args.get("value"))
+        if asked is not None:
+            if row is not None:
+                execution.journal[row.key] = row
             execution.blocked.pop(key, None)
         if run.id in self._stalling:
             self._stalling.discard(run.id)
@@ -269,8 +276,11 @@ class Control:
             )
             execution.held = False
             execution._opened.set()
-        if key not in execution.asking:
+        if asked is None:
             execution.unblock(key, row)
+        elif not asked.done():
+            # Last, so that whoever asked goes on with an open gate.
+            asked.set_result(args.get("value"))
         return {"key": key, "word": args["word"]}
 
     async def stall(self, execution: Execution) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ENDINGS = frozenset({"run.completed", "run.failed", "run.terminated"})
 _RESTS = _ENDINGS | {"run.blocked", "run.checkpointed"}
+_GOING_ON = ("run.started", "run.resumed", "run.recovered", "run.unblocked")
 
 
 class RunHandle:
@@ -49,9 +50,13 @@ class RunHandle:
             if event.type in _ENDINGS:
                 return
 
-    async def rest(self, *, after: int = 0) -> Event:
-        """Waits until the run ends, waits for a person, or is let go of; returns the event that says so."""
-        async for event in self._listen(after):
+    async def rest(self) -> Event:
+        """Waits until the run ends, waits for a person, or is let go of; returns the event that says so.
+
+        Rests that it has gone on from since are history and are passed over.
+        """
+        went_on = await self.engine.store.events(subject=self.id, types=_GOING_ON, newest=True, limit=1)
+        async for event in self._listen(went_on[-1].index if went_on else 0):
             if event.type in _RESTS:
                 return event
         raise AssertionError("the stream of a run's events has no end of its own")

@@ -123,8 +123,8 @@ def _voices(brief: Mapping[str, Any], numbers: Mapping[str, int], titles: Mappin
     for voice in brief["voices"]:
         yield f"### {escape(voice['name'])}"
         yield ""
-        shown = [titles[i] for i in voice["documents"] if i in titles]
-        yield f"*{voice['words']:,} words, {voice['share']:.0%} of all that is spoken; {', '.join(escape(t) for t in shown[:4])}*"
+        shown = ", ".join([escape(titles[i]) for i in voice["documents"] if i in titles][:4])
+        yield f"*{voice['words']:,} words, {voice['share']:.0%} of all that is spoken; {shown}*"
         yield ""
         yield from (_bullet(s, numbers, named=False) for s in voice["statements"])
         yield ""
@@ -185,7 +185,8 @@ def _rest(brief: Mapping[str, Any]) -> Iterator[str]:
         yield "## Licences"
         yield ""
         for licence in brief["licences"]:
-            yield f"- **{escape(licence['name'])}** ({licence['count']}): {', '.join(escape(t) for t in licence['documents'])}"
+            shown = ", ".join(escape(title) for title in licence["documents"])
+            yield f"- **{escape(licence['name'])}** ({licence['count']}): {shown}"
         yield ""
     if brief["not_read"]:
         yield "## Not read"
