@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.clock import SystemClock
-from fairlead.memory import Memory, asking, index
+from fairlead.memory import IndexPlan, Memory, asking, index
 from fairlead.memory.ann import AnnVectors, ann_available
 from fairlead.store import open_database
 from fairlead.tenancy import make_tenant, use_tenant
@@ -23,7 +23,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from fairlead.clock import SystemClock
-from fairlead.memory import Memory, NewEntry
+from fairlead.memory import IndexPlan, Memory, NewEntry
 from fairlead.memory import asking, index
 from fairlead.memory.ann import AnnVectors, ann_available
 from fairlead.store import open_database
@@ -34,12 +34,13 @@ folder, start = Path(sys.argv[1]), int(sys.argv[2])
 # A small index becomes approximate and is saved with every change, so that a kill falls into the writing of its file.
 if ann_available():
     index._SAVED_SHARE = -1.0
-    asking.NamespaceIndex = lambda path: index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))
+    make = lambda d, n: AnnVectors(d, exact_most=50)
+    asking.NamespaceIndex = lambda path, make_target: index.NamespaceIndex(path, make)
 vectors = clustered(4000, 16, seed=start % 1000)
 
 async def main():
     database = open_database(folder / "m.db")
-    memory = Memory(database, clock=SystemClock(), folder=folder / "indexes")
+    memory = Memory(database, clock=SystemClock(), indexes=IndexPlan(folder / "indexes"))
     with use_tenant(make_tenant("acme")):
         n = start
         while True:
@@ -88,14 +89,14 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(
         start = max(kept, default=0) + 1000 - (max(kept, default=0) % 1000)
     if ann_available():
         assert list((tmp_path / "indexes").glob("*.vectors"))
-        make = lambda path: index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))  # noqa: E731
+        make = lambda path, make_target: index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))  # noqa: E731
         monkeypatch.setattr(asking, "NamespaceIndex", make)
     asyncio.run(_check(tmp_path, kept, forgotten))
 
 
 async def _check(folder: Path, kept: set[int], forgotten: set[int]) -> None:
     database = open_database(folder / "m.db")
-    memory = Memory(database, clock=SystemClock(), folder=folder / "indexes")
+    memory = Memory(database, clock=SystemClock(), indexes=IndexPlan(folder / "indexes"))
     try:
         with use_tenant(make_tenant("acme")):
             there = {int(e.content.split()[1]) for e in await memory.list(limit=10**6)}

@@ -279,6 +279,21 @@ class Scope:
     def count(self, table: str, where: str = "1 = 1", parameters: Sequence[Any] = ()) -> int:
         return int(self.rows(table, "count(*)", where, parameters)[0][0])
 
+    def move(self) -> tuple[str, int] | None:
+        """(target, share) of the move that the namespace's vectors are on, or None."""
+        rows = self.rows("memory_moves", "target, share")
+        return (str(rows[0][0]), int(rows[0][1])) if rows else None
+
+    def set_move(self, target: str, share: int, report: str, now: float) -> None:
+        """Begins a move or takes it to another share."""
+        self.insert(
+            "memory_moves",
+            "target, share, report, started, updated",
+            [(target, share, report, now, now)],
+            "ON CONFLICT (namespace) DO UPDATE SET target = excluded.target, share = excluded.share, "
+            "report = excluded.report, updated = excluded.updated",
+        )
+
     def erased(self) -> set[bytes]:
         """The addresses of what was erased for good."""
         return {bytes(r[0]) for r in self.rows("memory_tombstones", "address", "reason = 'erased'")}
