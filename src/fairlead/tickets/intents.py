@@ -175,6 +175,7 @@ def write_beside(tickets: str, writes: Writes) -> list[tuple[str, str]]:
     as it was. Returns (written, its place)."""
     beside: list[tuple[str, str]] = []
     folders: set[str] = set()
+    made: list[str] = []
     try:
         for name, content in writes.items():
             if content is None:
@@ -182,13 +183,17 @@ def write_beside(tickets: str, writes: Writes) -> list[tuple[str, str]]:
             path = os.path.join(tickets, name)
             folder = os.path.dirname(path)
             if folder not in folders:
-                os.makedirs(folder, exist_ok=True)
                 folders.add(folder)
+                if not os.path.isdir(folder):
+                    os.makedirs(folder, exist_ok=True)
+                    made.append(folder)
             beside.append((_beside(path), path))
             _write(beside[-1][0], content)
     except OSError:
         for temporary, _ in beside:
             _remove(temporary)
+        for folder in made:
+            os.rmdir(folder)
         raise
     return beside
 
