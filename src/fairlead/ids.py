@@ -17,7 +17,10 @@ _ID = re.compile(r"[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}\Z")
 
 _LOW = (1 << 20) - 1
 
+_POOLED = 256
+
 _lock = threading.Lock()
+_pool: list[int] = []
 _last_ms = 0
 _last_random = 0
 _head = ""
@@ -30,8 +33,7 @@ def new_id(prefix: str) -> str:
         ms = time.time_ns() // 1_000_000
         if ms > _last_ms:
             _last_ms = ms
-            # The top bit stays free so that increments within a millisecond cannot overflow 80 bits.
-            _last_random = int.from_bytes(os.urandom(10), "big") >> 1
+            _last_random = _draw()
             _head = ""
         else:
             _last_random += 1
@@ -41,6 +43,15 @@ def new_id(prefix: str) -> str:
             _head = _spell_head((_last_ms << 80) | _last_random)
         head = _head
     return f"{prefix}_{head}{_PAIRS[low >> 10]}{_PAIRS[low & 1023]}"
+
+
+def _draw() -> int:
+    """A random number of 79 bits: the 80th stays free, so that increments within a millisecond cannot overflow."""
+    if not _pool:
+        # Drawn in bulk, because asking the system lets other threads take the interpreter away in the middle of a step.
+        data = os.urandom(10 * _POOLED)
+        _pool.extend(int.from_bytes(data[n : n + 10], "big") >> 1 for n in range(0, len(data), 10))
+    return _pool.pop()
 
 
 def _spell_head(value: int) -> str:
@@ -57,7 +68,8 @@ def _reset_after_fork() -> None:
     # A forked child would continue its parent's random sequence and make the same ids.
     global _head, _last_random, _lock
     _lock = threading.Lock()
-    _last_random = int.from_bytes(os.urandom(10), "big") >> 1
+    _pool.clear()
+    _last_random = _draw()
     _head = ""
 
 
