@@ -73,6 +73,10 @@ EVENT_TYPES: Mapping[str, str] = {
     "alert.resolved": "an alert condition ended",
     "budget.warned": "spending passed a warning level",
     "budget.refused": "a call was refused because of a budget",
+    "key.created": "an API key was made",
+    "key.revoked": "an API key was ended",
+    "access.refused": "a known caller of the server was refused an action",
+    "upload.received": "a file was received and is kept",
     "model.routed": "a model was chosen for a request, with reasons",
     # Tickets, epics, agents' tasks: the 23 of the repository-ticket system.
     "ticket.created": "a ticket was created",

@@ -67,6 +67,14 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         "Models that the router may choose among besides the local tier, as provider:model, comma-separated.",
     ),
+    Setting("rate_limit", "float", 200.0, "Requests per second that one API key may make of the server.", minimum=0.01),
+    Setting("rate_burst", "int", 400, "Requests that one API key may make at once.", minimum=1),
+    Setting("max_body_bytes", "int", 4 * 1024 * 1024, "Largest request body, uploads aside.", minimum=1024),
+    Setting("serve_paths", "list", (), "Folders of the server that callers may name as inputs, besides their uploads."),
+    Setting("cors_origins", "list", (), "Origins whose pages may call the server; empty: none."),
+    Setting("jwt_issuer", "str", "", "Issuer that tokens must name; empty: tokens are not accepted, only keys."),
+    Setting("jwt_audience", "str", "fairlead", "Audience that tokens must name."),
+    Setting("jwt_jwks", "str", "", "File with the issuer's keys as a JWK set; read again when it changes."),
     Setting("log_level", "str", "warning", "Least severe log record shown.", ("debug", "info", "warning", "error")),
 )
 """Every setting, in the order of the reference page."""
@@ -97,6 +105,10 @@ class Settings:
     @property
     def database(self) -> Path:
         return Path(self._values["home"]) / "fairlead.db"
+
+    def replaced(self, **values: Any) -> Settings:
+        """These settings with some values set by the program."""
+        return Settings({**self._values, **values}, {**self.sources, **dict.fromkeys(values, "program")})
 
     def to_dict(self) -> dict[str, Any]:
         return {k: str(v) if isinstance(v, Path) else v for k, v in self._values.items()}

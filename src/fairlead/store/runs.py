@@ -194,6 +194,7 @@ def _find(
     prefix: str | None = None,
     limit: int = 50,
     before: float | None = None,
+    beyond: tuple[float, str] | None = None,
 ) -> list[RunRow]:
     clauses: list[str] = []
     parameters: list[Any] = []
@@ -215,6 +216,9 @@ def _find(
         add("id >= ? AND id < ?", prefix, prefix + "\x7f")
     if before is not None:
         add("created < ?", before)
+    if beyond is not None:
+        # Where a page ended: its last run's time and id, because several runs may share a time.
+        add("(created < ? OR (created = ? AND id < ?))", beyond[0], *beyond)
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     sql = f"SELECT {_RUN} FROM runs {where} ORDER BY created DESC, id DESC LIMIT ?"
     return [RunRow._make(row) for row in reader.rows(sql, (*parameters, limit))]

@@ -91,7 +91,7 @@ class Followers:
         for event in events:
             try:
                 subscriber(event)
-            except Exception:  # noqa: BLE001 - a listener's fault must not undo the work it listens to
+            except Exception:
                 self.failures += 1
                 self._board.shared.add({"followers.failures": 1.0})
                 logging.getLogger(__name__).exception("a follower failed on %s %s", event["type"], event["id"])
@@ -101,6 +101,8 @@ def who(context: Any, place: Place) -> tuple[str, str | None]:
     """Name and e-mail to record: the actor that is set, else the version control system's user, else the login."""
     from fairlead.settings import read_variable
 
+    if context is not None and context.on_behalf:
+        return context.on_behalf, None
     actor = read_variable("FAIRLEAD_ACTOR")
     name, email = places.user_of(place, read_variable("HOME"))
     if actor:

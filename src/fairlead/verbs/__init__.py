@@ -24,6 +24,7 @@ NOUNS: dict[str, str] = {
     "model": "list, test and train models, ask one, and explain a choice",
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
+    "key": "who may call the server, and what was decided about each call",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -36,6 +37,7 @@ NOUN_ALIASES: dict[str, str] = {
     "models": "model",
     "costs": "cost",
     "budgets": "budget",
+    "keys": "key",
 }
 
 
@@ -94,6 +96,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import budget
 
             return budget.VERBS
+        case "key":
+            from fairlead.verbs import key
+
+            return key.VERBS
         case "batch":
             from fairlead.verbs import batch
 

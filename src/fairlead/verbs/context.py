@@ -30,6 +30,8 @@ class Context:
         self._settings: Settings | None = None
         self.interactive = interactive
         self.progress = progress
+        self.on_behalf = ""
+        """Whoever a server acts for; empty where a person works at this machine."""
 
     @property
     def settings(self) -> Settings:

@@ -1,0 +1,104 @@
+"""Answers as HTTP: JSON with an entity tag, problems, and streams that cut off who does not read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from fairlead.errors import FairleadError
+from fairlead.server.access import Caller
+from fairlead.server.feed import Feed
+from fairlead.server.problems import BadRequestError, problem_bytes, problem_headers
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+SLOWEST_READ = 20.0
+"""Seconds that one chunk may wait for a reader before the stream is cut off."""
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def to_bytes(value: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=_OPTIONS)
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(to_bytes(value), status, dict(headers or {}), "application/json")
+
+
+def tagged_answer(request: Request, value: Any) -> Response:
+    """A reading with its entity tag; 304 without a body when the caller has it already (RFC 9110, 13.1.2)."""
+    body = to_bytes(value)
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    # Answers belong to a caller: kept by the caller only, and asked for again each time.
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization"}
+    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or known == ["*"]:
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/json")
+
+
+def problem_answer(exc: FairleadError, request_id: str) -> Response:
+    return Response(problem_bytes(exc, request_id), exc.http_status, dict(problem_headers(exc)))
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body as an object; an empty body is an empty object."""
+    body = await request.body()
+    if not body.strip():
+        return {}
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadRequestError(f"the body is {kind[:100]!r}.", remedy="Send application/json.")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise BadRequestError(f"the body is no JSON: {exc}.", remedy="Send one JSON object.") from None
+    if not isinstance(value, dict):
+        raise BadRequestError("the body is no object.", remedy="Send one JSON object.")
+    return value
+
+
+def last_event_id(request: Request) -> int | None:
+    """Where a stream goes on: ``Last-Event-ID``, else ``after``; None when neither is given."""
+    text = request.headers.get("last-event-id") or request.query_params.get("after")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadRequestError(f"the event id {text[:40]!r} is no number.", remedy="Give the id of an event.")
+    return int(text)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events of a tenant, or of one of its subjects."""
+
+    def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
+        super().__init__(_chunks(feed, tenant, after, subject), media_type="text/event-stream")
+        self.headers["cache-control"] = "no-store"
+        self.headers["x-accel-buffering"] = "no"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def limited(message: Any) -> None:
+            async with asyncio.timeout(SLOWEST_READ):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, limited)
+        except TimeoutError:
+            # Cut off without the closing chunk: the reader sees a broken stream and comes back with its last id.
+            return
+
+
+async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async for lines in feed.listen(tenant, after=after, subject=subject):
+        yield b"".join([line.sse for line in lines]) or b": still here\n\n"

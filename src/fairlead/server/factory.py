@@ -1,0 +1,111 @@
+"""Builds the application over an opened Fairlead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from fairlead.app import Fairlead
+from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.answers import problem_answer
+from fairlead.server.auth import Authority
+from fairlead.server.desk import Desk
+from fairlead.server.feed import Feed
+from fairlead.server.gate import Gate
+from fairlead.server.health import add_health
+from fairlead.server.knowing import Knowing
+from fairlead.server.problems import BadRequestError
+from fairlead.server.rest import add_routes
+from fairlead.server.running import Runs
+from fairlead.server.streams import add_streams
+
+UPLOAD_BYTES = 20 * 100 * 1024 * 1024 + 1024 * 1024
+
+
+class Served(FastAPI):
+    """The application with the parts that whoever runs it must reach."""
+
+    desk: Desk
+    feed: Feed
+
+    def drain(self) -> None:
+        """Takes no new work and lets listeners go; what is in progress goes on until the lead is closed."""
+        self.desk.draining = True
+        self.feed.end()
+
+
+@asynccontextmanager
+async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
+    """The application over ``lead``, whose runtime is open and stays so for the block."""
+    async with AsyncExitStack() as stack:
+        desk = Desk(lead)
+        stack.push_async_callback(desk.close)
+        feed = Feed(lead)
+        await feed.open()
+        stack.push_async_callback(feed.close)
+        runs = Runs(desk)
+        Knowing(desk)
+        app = Served(
+            title="Fairlead",
+            version=version("fairlead"),
+            description="The verbs of Fairlead over HTTP. Failures are RFC 9457 problem documents.",
+            docs_url=None,
+            redoc_url=None,
+        )
+        app.desk, app.feed = desk, feed
+        authority = Authority(lead.database, lead.settings, lead.clock)
+        _add_failures(app)
+        add_streams(app, desk, feed, runs)
+        add_health(app, desk, feed)
+        add_routes(app, desk)
+        _secure_document(app)
+        if lead.settings.cors_origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=list(lead.settings.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id"],
+                expose_headers=["etag", "retry-after", "x-request-id"],
+            )
+        app.add_middleware(Gate, desk=desk, authority=authority, upload_bytes=UPLOAD_BYTES)
+        yield app
+
+
+def _add_failures(app: FastAPI) -> None:
+    async def fairlead_error(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, FairleadError)
+        return problem_answer(exc, request.state.request_id)
+
+    async def http_error(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        problem: FairleadError
+        if exc.status_code == 404:
+            problem = NotFoundError("there is nothing at this address.", remedy="See /openapi.json.")
+        else:
+            problem = BadRequestError(str(exc.detail), remedy="See /openapi.json.")
+        answer = problem_answer(problem, request.state.request_id)
+        answer.status_code = exc.status_code
+        for name, value in (exc.headers or {}).items():
+            answer.headers[name] = value
+        return answer
+
+    app.add_exception_handler(FairleadError, fairlead_error)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def _secure_document(app: FastAPI) -> None:
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        document["security"] = [{"key": []}]
+        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,159 @@
+"""The gate that every request passes: an id, who calls, how often, how much; and the headers that every answer has.
+
+Plain ASGI, because it stands before every request and must not buffer what streams.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from fairlead.errors import FairleadError, InternalError, RateLimitedError
+from fairlead.ids import new_id
+from fairlead.server.access import Caller
+from fairlead.server.auth import Authority
+from fairlead.server.desk import Desk
+from fairlead.server.problems import BadRequestError, TooLargeError, UnauthorisedError, problem_bytes, problem_headers
+from fairlead.server.rates import Buckets, Taken
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
+_UPLOAD = "/api/upload"
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Gate:
+    """Wraps the application. After it, ``scope["state"]`` holds ``caller`` and ``request_id``."""
+
+    def __init__(self, app: App, desk: Desk, authority: Authority, *, upload_bytes: int) -> None:
+        settings, clock = desk.lead.settings, desk.lead.clock
+        self._app = app
+        self._desk = desk
+        self._authority = authority
+        self._rates = Buckets(settings.rate_limit, settings.rate_burst, clock)
+        # Whoever fails to name a caller is slowed down by address, so that guessing keys leads nowhere.
+        self._failures = Buckets(1.0, 30, clock)
+        self._most = settings.max_body_bytes
+        self._most_upload = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id("req")
+        answer = _Answer(send, request_id)
+        try:
+            state = scope.setdefault("state", {})
+            state["request_id"] = request_id
+            if scope["path"] not in OPEN_PATHS:
+                state["caller"] = caller = self.identify(scope)
+                answer.taken = self._rates.take(caller.id)
+                answer.rate = self._rates
+                if not answer.taken.allowed:
+                    raise RateLimitedError(
+                        "too many requests with this key.", remedy="Wait.", retry_after=answer.taken.wait
+                    )
+            await self._app(scope, self._measured(scope, receive), answer.send)
+        except FairleadError as exc:
+            await answer.problem(exc)
+        except Exception:  # noqa: BLE001 - the caller gets a problem document, the log gets the fault
+            _log.exception("request %s failed", request_id)
+            await answer.problem(InternalError("the server failed.", remedy="Its log says why."))
+
+    def identify(self, scope: Scope) -> Caller:
+        """The caller of a connection; slows down an address that keeps naming nobody."""
+        address = (scope.get("client") or ("",))[0]
+        try:
+            return self._authority.identify(header(scope["headers"], b"authorization"))
+        except UnauthorisedError:
+            taken = self._failures.take(address)
+            if not taken.allowed:
+                raise RateLimitedError(
+                    "too many requests without a valid key.", remedy="Wait.", retry_after=taken.wait
+                ) from None
+            raise
+
+    def _measured(self, scope: Scope, receive: Receive) -> Receive:
+        """Refuses a body that is announced or turns out too large."""
+        most = self._most_upload if scope["path"] == _UPLOAD else self._most
+        announced = header(scope["headers"], b"content-length")
+        if announced is not None and not announced.isdecimal():
+            raise BadRequestError("content-length is no number.", remedy="Send the length in bytes.")
+        if announced is not None and int(announced) > most:
+            raise TooLargeError(f"the body has {announced} bytes.", remedy=f"At most {most:,} are accepted.")
+        seen = 0
+
+        async def measured() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > most:
+                raise TooLargeError("the body is too large.", remedy=f"At most {most:,} bytes are accepted.")
+            return message
+
+        return measured
+
+
+class _Answer:
+    """Puts the common headers on an answer, and turns a failure into one while none was begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._id = request_id
+        self._begun = False
+        self._began = time.perf_counter()
+        self.taken: Taken | None = None
+        self.rate: Buckets | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            given = message["headers"] = list(message.get("headers", ()))
+            names = {name.lower() for name, _ in given}
+            given += [(name, value) for name, value in _SECURITY if name not in names]
+            given.append((b"x-request-id", self._id.encode()))
+            took = (time.perf_counter() - self._began) * 1000
+            given.append((b"server-timing", f"total;dur={took:.2f}".encode()))
+            if self.taken is not None and self.rate is not None:
+                given += [
+                    (b"ratelimit-limit", str(self.rate.burst).encode()),
+                    (b"ratelimit-remaining", str(self.taken.remaining).encode()),
+                    (b"ratelimit-reset", str(round(self.taken.wait) + 1).encode()),
+                ]
+        await self._send(message)
+
+    async def problem(self, exc: FairleadError) -> None:
+        if self._begun:
+            # The status has gone out; the connection is ended, so that half an answer is not taken for one.
+            raise exc
+        body = problem_bytes(exc, self._id)
+        headers = [(name.encode(), value.encode()) for name, value in problem_headers(exc).items()]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self.send({"type": "http.response.start", "status": exc.http_status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The value of a header that may stand once; :class:`BadRequestError` when it stands more often."""
+    found = [value for key, value in headers if key == name]
+    if len(found) > 1:
+        raise BadRequestError(f"the header {name.decode()} is given {len(found)} times.", remedy="Send it once.")
+    return found[0].decode("latin-1") if found else None
+
+
+__all__ = ["Gate", "header"]

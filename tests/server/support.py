@@ -1,0 +1,90 @@
+"""A served Fairlead inside the test's own loop, with a client for each kind of caller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import fairlead
+from fairlead.agents import agent
+from fairlead.app import Fairlead
+from fairlead.server.access import SPECIAL, Caller
+from fairlead.server.borrowed import RemoteContext
+from fairlead.server.factory import Served, open_server
+from fairlead.tenancy import make_tenant
+from fairlead.verbs import key as keys
+
+GATES: dict[str, asyncio.Event] = {}
+
+
+@agent(name="echo", capabilities=("echoing",))
+async def echo(text: str = "hello") -> str:
+    """Says what it was told."""
+    return text
+
+
+@agent(name="held")
+async def held(gate: str = "gate") -> str:
+    """Waits until the test opens the gate."""
+    await GATES.setdefault(gate, asyncio.Event()).wait()
+    return gate
+
+
+class Serving:
+    """One served application and the keys of its callers."""
+
+    def __init__(self, lead: Fairlead, app: Served) -> None:
+        self.lead = lead
+        self.app = app
+        self.clients: list[httpx.AsyncClient] = []
+
+    def key(self, role: str = "admin", tenant: str = "acme", scopes: list[str] | None = None, **more: Any) -> str:
+        local = Caller("test", "test", make_tenant(tenant), "admin", ("*", *SPECIAL))
+        made = keys.create(RemoteContext(self.lead, local), f"{role} of {tenant}", role, scopes, **more)
+        return str(made["key"])
+
+    def client(
+        self, role: str = "admin", tenant: str = "acme", key: str | None = None, **more: Any
+    ) -> httpx.AsyncClient:
+        token = key if key is not None else self.key(role, tenant, **more)
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app),
+            base_url="http://fairlead",
+            headers={"authorization": f"Bearer {token}"} if token else {},
+        )
+        self.clients.append(client)
+        return client
+
+
+@contextlib.asynccontextmanager
+async def serving(home: Path, **settings: Any) -> AsyncIterator[Serving]:
+    async with fairlead.open(home=str(home), tenant="acme", **settings) as lead:
+        lead.register(echo, held)
+        async with open_server(lead) as app:
+            served = Serving(lead, app)
+            try:
+                yield served
+            finally:
+                for client in served.clients:
+                    await client.aclose()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    GATES.clear()
+    asyncio.run(asyncio.wait_for(work, 60))
+
+
+async def finished(client: httpx.AsyncClient, run_id: str, state: str = "completed") -> dict[str, Any]:
+    """The run once it has reached ``state``."""
+    for _ in range(500):
+        answer = await client.get(f"/api/runs/{run_id}")
+        assert answer.status_code == 200, answer.text
+        if answer.json()["state"] == state:
+            return dict(answer.json())
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{run_id} is {answer.json()['state']}")
