@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import json
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
 import fairlead
 from fairlead.agents import agent
@@ -88,3 +90,46 @@ async def finished(client: httpx.AsyncClient, run_id: str, state: str = "complet
             return dict(answer.json())
         await asyncio.sleep(0.01)
     raise AssertionError(f"{run_id} is {answer.json()['state']}")
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the signals of the test's process alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(served: Serving) -> AsyncIterator[str]:
+    """The application on a real socket, for what streams; yields its address."""
+    config = uvicorn.Config(
+        served.app, host="127.0.0.1", port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        served.app.drain()
+        server.should_exit = True
+        await task
+
+
+async def read_events(response: httpx.Response, most: int | None = None) -> list[dict[str, Any]]:
+    """The events of a stream, until it ends or ``most`` have come."""
+    found: list[dict[str, Any]] = []
+    event: dict[str, Any] = {}
+    async for line in response.aiter_lines():
+        if line.startswith("id: "):
+            event["wire_id"] = int(line[4:])
+        elif line.startswith("data: "):
+            event |= json.loads(line[6:])
+        elif not line and event:
+            found.append(event)
+            event = {}
+            if most is not None and len(found) >= most:
+                break
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fairlead.cli.parse import GLOBALS, usage
+from fairlead.cli.parse import GLOBALS, top_verbs, usage
 from fairlead.verbs import NOUNS, load
 from fairlead.verbs.table import Param, Verb
 
@@ -17,7 +17,7 @@ def help_top() -> str:
         "usage: fairlead COMMAND [ARGUMENTS] [--json]",
         "",
         "commands",
-        *_columns((v.verb, v.summary) for v in load("")),
+        *_columns((v.verb, v.summary) for v in top_verbs()),
         "",
         "groups (fairlead GROUP --help)",
         *_columns((noun, summary) for noun, summary in NOUNS.items()),

@@ -74,12 +74,19 @@ def _find_verb(words: list[str], common: dict[str, Any]) -> tuple[str, Verb | No
             return noun, None, []
         verbs = load(noun)
         return noun, _named(verbs, rest[0], f"{noun} "), rest[1:]
-    top = load("")
+    top = top_verbs()
     names = [*(v.verb for v in top), *NOUNS]
     for candidate in top:
         if head == candidate.verb or head in candidate.aliases:
             return "", candidate, rest
     raise UsageError(f"unknown command {head!r}.", remedy=_nearest(head, names) or "See `fairlead --help`.")
+
+
+def top_verbs() -> tuple[Verb, ...]:
+    """The verbs without a noun, and the commands that start other faces."""
+    from fairlead.cli import serving
+
+    return (*load(""), *serving.VERBS)
 
 
 def _leading_globals(words: list[str], common: dict[str, Any]) -> list[str]:
