@@ -8,11 +8,14 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.access import Caller
 from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
@@ -20,6 +23,7 @@ from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
 from fairlead.server.knowing import Knowing
+from fairlead.server.mcp_server import make_mcp
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
@@ -41,16 +45,25 @@ class Served(FastAPI):
 
 
 @asynccontextmanager
+async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
+    """The desk over ``lead``, whose runtime is open and stays so for the block."""
+    desk = Desk(lead)
+    Runs(desk)
+    Knowing(desk)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+@asynccontextmanager
 async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
     """The application over ``lead``, whose runtime is open and stays so for the block."""
     async with AsyncExitStack() as stack:
-        desk = Desk(lead)
-        stack.push_async_callback(desk.close)
+        desk = await stack.enter_async_context(open_desk(lead))
         feed = Feed(lead)
         await feed.open()
         stack.push_async_callback(feed.close)
-        runs = Runs(desk)
-        Knowing(desk)
         app = Served(
             title="Fairlead",
             version=version("fairlead"),
@@ -61,9 +74,12 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         app.desk, app.feed = desk, feed
         authority = Authority(lead.database, lead.settings, lead.clock)
         _add_failures(app)
-        add_streams(app, desk, feed, runs)
+        add_streams(app, desk, feed)
         add_health(app, desk, feed)
         add_routes(app, desk)
+        mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
+        await stack.enter_async_context(mcp.run())
+        app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
         _secure_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(
@@ -75,6 +91,12 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
             )
         app.add_middleware(Gate, desk=desk, authority=authority, upload_bytes=UPLOAD_BYTES)
         yield app
+
+
+def _caller_of_mcp(ctx: Any) -> Caller:
+    """Whom the gate found for the HTTP request that carries an MCP message."""
+    caller: Caller = ctx.request.state.caller
+    return caller
 
 
 def _add_failures(app: FastAPI) -> None:

@@ -136,7 +136,7 @@ class Runs:
 
     def find(self, caller: Caller, word: str) -> RunRow:
         """The run of the caller's tenant that ``word`` names; unknown and other tenants' runs are alike."""
-        return find_run(RemoteContext(self._lead, caller).open(), word)
+        return find_of(self._desk, caller, word)
 
     def summary(self, row: RunRow) -> dict[str, Any]:
         facts = {name: getattr(row, name) for name in _SUMMARY}
@@ -164,6 +164,11 @@ class Runs:
             return {"run": row.id, "name": row.name, "verb": verb, **answer}
 
         return control
+
+
+def find_of(desk: Desk, caller: Caller, word: str) -> RunRow:
+    """The run of the caller's tenant that ``word`` names; :class:`NotFoundError` alike for all others."""
+    return find_run(RemoteContext(desk.lead, caller).open(), word)
 
 
 def make_cursor(row: RunRow) -> str:

@@ -8,7 +8,7 @@ from fairlead.server.answers import EventStream, caller_of, last_event_id
 from fairlead.server.desk import Desk
 from fairlead.server.feed import ENDINGS, Feed
 from fairlead.server.rest import responses
-from fairlead.server.running import Runs
+from fairlead.server.running import find_of
 
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 _RESUME = [
@@ -22,7 +22,7 @@ _RESUME = [
 ]
 
 
-def add_streams(app: FastAPI, desk: Desk, feed: Feed, runs: Runs) -> None:
+def add_streams(app: FastAPI, desk: Desk, feed: Feed) -> None:
     """Adds ``/api/events/stream`` and ``/api/runs/{run}/events``; the first is also ``/api/events`` for clients that
     accept event streams."""
 
@@ -34,7 +34,7 @@ def add_streams(app: FastAPI, desk: Desk, feed: Feed, runs: Runs) -> None:
     async def of_run(request: Request) -> Response:
         caller = caller_of(request)
         desk.grant(caller, "runs.show", {}, request.state.request_id)
-        row = runs.find(caller, request.path_params["run"])
+        row = find_of(desk, caller, request.path_params["run"])
         after = last_event_id(request) or 0
         last = await desk.lead.store.events(subject=row.id, types=tuple(ENDINGS), newest=True, limit=1)
         if last and after >= last[-1].index:

@@ -1,0 +1,195 @@
+"""MCP tools from the table of verbs: few, with small schemas, each carried out like any other call.
+
+Three tools have the names and shapes that existing clients of agent swarms use: ``agents_spawn_parallel``,
+``query_control`` and ``query_list``; a query is a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
+
+from fairlead.clock import isoformat
+from fairlead.errors import FairleadError, ForbiddenError, InvalidInputError, NotFoundError
+from fairlead.server.access import Caller, require_allowed
+from fairlead.server.answers import to_bytes
+from fairlead.server.desk import Desk
+from fairlead.server.problems import problem
+from fairlead.server.spawning import SPAWN_SCHEMA, spawn_parallel
+from fairlead.verbs.table import param_schema
+
+_VERBS: Mapping[str, tuple[str, ...]] = {
+    "run": ("target", "inputs", "model", "permissions", "key"),
+    "ask": ("question", "name"),
+    "trace": ("run",),
+    "events": ("after", "subject", "type", "limit"),
+    "runs.list": ("state", "name", "limit", "cursor"),
+    "runs.show": ("run",),
+    "runs.steer": ("run", "message"),
+    "runs.decide": ("run", "step", "word", "value"),
+    "agent.list": ("capability",),
+    "workflow.list": (),
+    "workflow.show": ("workflow",),
+    "memory.add": ("text", "name", "source", "tag"),
+    "memory.recall": ("query", "name", "k", "tag"),
+    "memory.forget": ("id", "name"),
+    "ticket.list": ("status", "label", "assignee", "text", "limit"),
+    "ticket.ready": ("label", "limit"),
+    "ticket.show": ("ids",),
+    "ticket.create": ("title", "body", "priority", "label", "blocked_by"),
+    "ticket.update": ("ids", "status", "priority", "assignee", "comment"),
+    "ticket.claim": ("ids", "next", "agent"),
+    "ticket.close": ("ids", "reason", "commit"),
+    "cost.summary": ("days",),
+    "budget.list": (),
+    "model.list": (),
+}
+_ACTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "pause": ("runs.pause", {}),
+    "resume": ("runs.resume", {}),
+    "terminate": ("runs.terminate", {}),
+    "change_model": ("runs.model", {"model": "model"}),
+    "change_permissions": ("runs.permissions", {"mode": "permissionMode"}),
+    "execute_command": ("runs.command", {"command": "command"}),
+}
+_STATUS = {"init": "running", "error": "failed"}
+_CONTROL_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["action", "queryId"],
+    "properties": {
+        "action": {"enum": list(_ACTIONS)},
+        "queryId": {"type": "string", "description": "id of the run"},
+        "model": {"type": "string", "description": "for change_model"},
+        "permissionMode": {"enum": ["default", "acceptEdits", "bypassPermissions", "plan"]},
+        "command": {"type": "string", "description": "for execute_command"},
+    },
+}
+_LIST_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"includeHistory": {"type": "boolean", "default": False, "description": "also what has ended"}},
+}
+_OWN = {
+    "agents_spawn_parallel": ("run", "start many agents at once and measure it", SPAWN_SCHEMA),
+    "query_control": ("runs.pause", "pause, resume, terminate or change a run", _CONTROL_SCHEMA),
+    "query_list": ("runs.list", "runs with their state, model and permission mode", _LIST_SCHEMA),
+}
+
+
+class Tools:
+    """The tools of one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._own = {
+            "agents_spawn_parallel": self._spawn,
+            "query_control": self._control,
+            "query_list": self._queries,
+        }
+        self.verb_of = {name.replace(".", "_"): name for name in _VERBS}
+
+    def listing(self, caller: Caller) -> list[Tool]:
+        """The tools that the caller may call."""
+        tools = [self._described(name) for name, verb in self.verb_of.items() if self._may(caller, verb)]
+        tools += [
+            Tool(name=name, description=text, input_schema=schema)
+            for name, (verb, text, schema) in _OWN.items()
+            if self._may(caller, verb)
+        ]
+        return tools
+
+    def _may(self, caller: Caller, verb: str) -> bool:
+        try:
+            require_allowed(caller, self._desk.verbs[verb], {})
+        except ForbiddenError:
+            return False
+        return True
+
+    def _described(self, name: str) -> Tool:
+        verb = self._desk.verbs[self.verb_of[name]]
+        kept = [p for p in verb.params if p.name in _VERBS[verb.name]]
+        schema = {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {p.name: param_schema(p) for p in kept},
+            "required": [p.name for p in kept if p.required],
+        }
+        hints = ToolAnnotations(read_only_hint=not verb.changes, open_world_hint=False)
+        return Tool(name=name, description=verb.summary, input_schema=schema, annotations=hints)
+
+    async def call(self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str) -> CallToolResult:
+        """Carries out a tool; a failure is an answer that says what and how to mend it."""
+        try:
+            if name in self._own:
+                value = await self._own[name](caller, arguments, request_id)
+            elif name in self.verb_of:
+                verb = self.verb_of[name]
+                outside = [a for a in arguments if a not in _VERBS[verb]]
+                if outside:
+                    raise InvalidInputError(f"{name} has no argument {outside[0]!r}.", remedy="See its schema.")
+                value = await self._desk.call(caller, verb, arguments, request_id)
+            else:
+                raise NotFoundError(f"there is no tool {name[:100]!r}.", remedy="List the tools.")
+        except FairleadError as exc:
+            said = {"success": False, "error": problem(exc, request_id)}
+            return CallToolResult(content=[_text(said)], structured_content=said, is_error=True)
+        structured = value if isinstance(value, dict) else {"items": value}
+        return CallToolResult(content=[_text(structured)], structured_content=_plain(structured))
+
+    async def _spawn(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
+        if not isinstance(arguments.get("agents"), list) or not 1 <= len(arguments["agents"]) <= 1000:
+            raise InvalidInputError("agents is no list of 1 to 1,000.", remedy="Give agents.", field="agents")
+        for name in ("maxConcurrency", "batchSize"):
+            number = arguments.get(name, 1)
+            if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1000:
+                raise InvalidInputError(f"{name} is {number!r}.", remedy="Give 1 to 1,000.", field=name)
+
+        async def start(target: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+            run: dict[str, Any] = await self._desk.call(caller, "run", {"target": target, "inputs": inputs}, request_id)
+            return run
+
+        lead = self._desk.lead
+        return await spawn_parallel(arguments, start=start, registry=lead.agents, clock=lead.clock)
+
+    async def _control(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
+        action = arguments.get("action")
+        if action not in _ACTIONS:
+            raise InvalidInputError(
+                f"action {action!r} does not exist.", remedy=f"Choose one of {', '.join(_ACTIONS)}.", field="action"
+            )
+        verb, names = _ACTIONS[action]
+        given = {"run": arguments.get("queryId")} | {to: arguments.get(name) for to, name in names.items()}
+        result = await self._desk.call(caller, verb, given, request_id)
+        stamp = isoformat(self._desk.lead.clock.now())
+        return {"success": True, "action": action, "queryId": result["run"], "result": result, "timestamp": stamp}
+
+    async def _queries(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
+        found = await self._desk.call(caller, "runs.list", {"limit": 1000, "every": True}, request_id)
+        ended = ("completed", "terminated", "error")
+        queries = [
+            {
+                "queryId": item["id"],
+                "name": item["name"],
+                "status": _STATUS.get(item["state"], item["state"]),
+                "model": item["model"],
+                "permissionMode": item["permission_mode"],
+                "startTime": item["created"],
+            }
+            for item in found["items"]
+            if arguments.get("includeHistory") or item["state"] not in ended
+        ]
+        stamp = isoformat(self._desk.lead.clock.now())
+        return {"success": True, "queries": queries, "count": len(queries), "timestamp": stamp}
+
+
+def _text(value: Any) -> TextContent:
+    return TextContent(type="text", text=to_bytes(value).decode())
+
+
+def _plain(value: Any) -> Any:
+    import orjson
+
+    return orjson.loads(to_bytes(value))
