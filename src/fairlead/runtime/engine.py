@@ -160,7 +160,9 @@ class Runtime:
         await execution.drain(self.options.shutdown_grace)
         run_id = execution.run.id
         if execution.done.done():
-            await asyncio.wait([self._finished[run_id]])
+            # It ended while it drained; its end may be stored already.
+            if (finished := self._finished.get(run_id)) is not None:
+                await asyncio.wait([finished])
             return
         event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.journal)}, cause)
         self.executions.pop(run_id, None)
