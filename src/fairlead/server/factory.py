@@ -22,11 +22,13 @@ from fairlead.server.desk import Desk
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
+from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
+from fairlead.server.sockets import add_socket
 from fairlead.server.streams import add_streams
 
 UPLOAD_BYTES = 20 * 100 * 1024 * 1024 + 1024 * 1024
@@ -76,6 +78,8 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         _add_failures(app)
         add_streams(app, desk, feed)
         add_health(app, desk, feed)
+        Interfaces(desk, feed).add(app)
+        add_socket(app, desk, feed, authority)
         add_routes(app, desk)
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())

@@ -1,0 +1,211 @@
+"""Routes that existing clients expect: uploads, OpenAI-compatible models, generation, monitoring and metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.responses import StreamingResponse
+
+from fairlead.clock import isoformat
+from fairlead.errors import FairleadError, InvalidInputError
+from fairlead.events import draft
+from fairlead.gateway.messages import GenerationRequest
+from fairlead.gateway.openai_face import chat_completion, chat_stream, error_answer, model_list
+from fairlead.server.access import Caller
+from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
+from fairlead.server.arguments import check_text
+from fairlead.server.desk import Desk
+from fairlead.server.feed import Feed
+from fairlead.server.problems import NotOfferedError
+from fairlead.server.rest import responses
+from fairlead.server.uploads import receive_batch
+from fairlead.tenancy import adopt_tenant, use_tenant
+
+_GENERATION: Mapping[str, tuple[type, ...]] = {
+    "prompt": (str,),
+    "context": (str,),
+    "model_preference": (str,),
+    "max_tokens": (int,),
+    "temperature": (int, float),
+    "force_local": (bool,),
+    "force_cloud": (bool,),
+    "fallback_allowed": (bool,),
+    "cost_limit": (int, float),
+    "quality_floor": (int, float),
+    "task_type": (str,),
+}
+
+
+class Interfaces:
+    """The endpoints, over one desk."""
+
+    def __init__(self, desk: Desk, feed: Feed) -> None:
+        self._desk = desk
+        self._feed = feed
+
+    def add(self, app: FastAPI) -> None:
+        routes = (
+            ("POST", "/api/upload", self.upload, "keep files, to be named as inputs of runs"),
+            ("POST", "/v1/chat/completions", self.chat, "the chat API that clients of OpenAI speak"),
+            ("GET", "/v1/models", self.models, "the models of that API"),
+            ("POST", "/api/ai/generate", self.generate, "answer a prompt by way of the gateway"),
+            ("POST", "/api/team/coordinate-epic", self.coordinate, "not offered"),
+            ("GET", "/api/monitoring/dashboard", self.dashboard, "how the newest runs did, and what was spent"),
+            ("GET", "/metrics", self.metrics, "counters in the Prometheus text format"),
+        )
+        for method, path, endpoint, summary in routes:
+            described = responses(200)
+            if path == "/api/upload":
+                described[207] = {"description": "some files were kept, and why the others were not"}
+            app.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                summary=summary,
+                tags=["interfaces"],
+                response_class=Response,
+                responses=described,
+            )
+
+    def _grant(self, request: Request, verb: str) -> Caller:
+        caller = caller_of(request)
+        self._desk.grant(caller, verb, {}, request.state.request_id)
+        return caller
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def upload(self, request: Request) -> Response:
+        caller = self._grant(request, "run")
+        lead = self._desk.lead
+        folder = lead.settings.home / "uploads" / caller.tenant.tenant_id / caller.tenant.workspace_id
+        batch = await receive_batch(request.headers.get("content-type", ""), request.stream(), folder, lead.clock)
+        if batch.kept:
+            now, cause = lead.clock.now(), f"key:{caller.actor}"
+            tenant = str(caller.tenant)
+            drafts = [
+                draft("upload.received", tenant, kept["path"], kept, source="server", cause=cause, time=now)
+                for kept in batch.kept
+            ]
+            await lead.store.append(*drafts)
+        return json_answer(batch.answer, batch.status)
+
+    # ── models ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def models(self, request: Request) -> Response:
+        self._grant(request, "model.list")
+        return tagged_answer(request, model_list(self._desk.gateway))
+
+    async def chat(self, request: Request) -> Response:
+        caller = self._grant(request, "model.ask")
+        try:
+            body = _checked_chat(await read_json(request))
+            with use_tenant(caller.tenant):
+                if not body.get("stream"):
+                    return json_answer(await chat_completion(self._desk.gateway, body))
+                chunks = self._chat_chunks(caller, body)
+                # A failure before the first chunk is still an answer with a status.
+                first = await anext(chunks)
+        except FairleadError as exc:
+            status, answer = error_answer(exc)
+            return json_answer(answer, status)
+
+        async def rest() -> AsyncIterator[bytes]:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+        return StreamingResponse(rest(), media_type="text/event-stream")
+
+    async def _chat_chunks(self, caller: Caller, body: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        adopt_tenant(caller.tenant)
+        async for event in chat_stream(self._desk.gateway, body):
+            yield b"data: " + to_bytes(event) + b"\n\n"
+        yield b"data: [DONE]\n\n"
+
+    async def generate(self, request: Request) -> Response:
+        caller = self._grant(request, "model.ask")
+        body = await read_json(request)
+        for name, value in body.items():
+            kinds = _GENERATION.get(name)
+            if kinds is None or not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                known = ", ".join(_GENERATION)
+                raise InvalidInputError(
+                    f"{name[:100]!r} cannot be used.", remedy=f"Known are {known}.", field=name[:100]
+                )
+            check_text(name, value)
+        with use_tenant(caller.tenant):
+            response = await self._desk.gateway.generate(GenerationRequest(**body))
+        return json_answer(response.to_dict())
+
+    # ── teams and monitoring ─────────────────────────────────────────────────────────────────────────────────
+
+    async def coordinate(self, request: Request) -> Response:
+        self._grant(request, "epic.create")
+        raise NotOfferedError(
+            "epics are not coordinated by this server: there is no team behind this route.",
+            remedy="Make the epic and its tickets with /api/epic/create and /api/tickets.",
+        )
+
+    async def dashboard(self, request: Request) -> Response:
+        """Counted over the newest 1,000 runs of the tenant."""
+        caller = self._grant(request, "runs.list")
+        lead = self._desk.lead
+        rows = await lead.store.find(tenant=str(caller.tenant), limit=1000)
+        states = Counter(row.state for row in rows)
+        ended = [row for row in rows if row.finished is not None]
+        seconds = [row.finished - row.created for row in ended if row.finished is not None]
+        decided = states["completed"] + states["error"]
+        breakdown = {
+            name: dict(Counter(row.state for row in rows if row.name == name)) for name in {row.name for row in rows}
+        }
+        costs = await self._desk.call(caller, "cost.summary", {}, request.state.request_id)
+        return json_answer(
+            {
+                "timestamp": isoformat(lead.clock.now()),
+                "team_overview": {"runs": len(rows), "by_state": dict(states)},
+                "performance_metrics": {
+                    "success_rate": states["completed"] / decided if decided else None,
+                    "mean_seconds": sum(seconds) / len(seconds) if seconds else None,
+                },
+                "cost_metrics": costs,
+                "agent_breakdown": breakdown,
+            }
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        self._grant(request, "runs.list")
+        lead = self._desk.lead
+        rows = (
+            ("fairlead_calls_total", "counter", "calls of verbs", self._desk.calls),
+            ("fairlead_runs_in_progress", "gauge", "runs carried out here", len(lead.runtime.executions)),
+            ("fairlead_event_listeners", "gauge", "open event streams", self._feed.listeners),
+            ("fairlead_events_published_total", "counter", "events published here", lead.bus.published),
+            ("fairlead_store_units_total", "counter", "write units", lead.database.units),
+            ("fairlead_store_commits_total", "counter", "commits", lead.database.commits),
+        )
+        text = "".join(f"# HELP {n} {h}\n# TYPE {n} {k}\n{n} {v}\n" for n, k, h, v in rows)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _checked_chat(body: dict[str, Any]) -> dict[str, Any]:
+    check_text("messages", body.get("messages"))
+    turns = body.get("messages")
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise InvalidInputError("messages is no list of objects.", remedy="Give messages.", field="messages")
+    kinds: Mapping[str, tuple[type, ...]] = {
+        "model": (str,),
+        "stream": (bool,),
+        "max_tokens": (int,),
+        "max_completion_tokens": (int,),
+        "temperature": (int, float),
+        "top_p": (int, float),
+        "tools": (list,),
+        "stream_options": (dict,),
+    }
+    for name, kind in kinds.items():
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise InvalidInputError(f"{name} has the wrong type.", remedy="See the API's reference.", field=name)
+    return body

@@ -1,0 +1,150 @@
+"""WebSocket: the same verbs and events over one connection, for clients that control and watch at once.
+
+Messages are JSON objects. ``{"id", "verb", "arguments"}`` is answered by ``{"id", "answer"}`` or ``{"id", "problem"}``;
+``{"id", "listen": {"after", "subject"}}`` begins ``{"id", "event"}`` messages and ends with ``{"id", "ended"}``. The key
+is in the ``Authorization`` header, or in a first message ``{"key"}`` for browsers, which cannot set headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from fairlead.errors import FairleadError, InvalidInputError, RateLimitedError
+from fairlead.ids import new_id
+from fairlead.server.access import Caller
+from fairlead.server.answers import SLOWEST_READ, to_bytes
+from fairlead.server.auth import Authority
+from fairlead.server.desk import Desk
+from fairlead.server.feed import Feed
+from fairlead.server.problems import UnauthorisedError, problem
+from fairlead.server.rates import Buckets
+from fairlead.server.running import find_of
+
+_PATIENCE = 5.0
+_MOST_LISTENING = 8
+_UNAUTHORISED = 4401
+_TOO_SLOW = 4408
+
+
+def add_socket(app: FastAPI, desk: Desk, feed: Feed, authority: Authority) -> None:
+    """Adds ``/api/ws``."""
+    settings = desk.lead.settings
+    rates = Buckets(settings.rate_limit, settings.rate_burst, desk.lead.clock)
+    failures = Buckets(1.0, 30, desk.lead.clock)
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        address = websocket.client.host if websocket.client else ""
+        try:
+            caller = await _identify(websocket, authority)
+        except (UnauthorisedError, TimeoutError, ValueError):
+            await asyncio.sleep(min(failures.take(address).wait, _PATIENCE))
+            await websocket.close(_UNAUTHORISED, "no valid key")
+            return
+        await _Conversation(websocket, caller, desk, feed, rates).go_on()
+
+    app.add_api_websocket_route("/api/ws", socket)
+
+
+async def _identify(websocket: WebSocket, authority: Authority) -> Caller:
+    header = websocket.headers.get("authorization")
+    if header is None:
+        first = orjson.loads(await asyncio.wait_for(websocket.receive_text(), _PATIENCE))
+        header = f"Bearer {first['key']}" if isinstance(first, dict) and isinstance(first.get("key"), str) else None
+    return authority.identify(header)
+
+
+class _Conversation:
+    """One authenticated connection."""
+
+    def __init__(self, websocket: WebSocket, caller: Caller, desk: Desk, feed: Feed, rates: Buckets) -> None:
+        self._websocket = websocket
+        self._caller = caller
+        self._desk = desk
+        self._feed = feed
+        self._rates = rates
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sending = asyncio.Lock()
+
+    async def go_on(self) -> None:
+        await self._say({"hello": self._caller.name, "tenant": str(self._caller.tenant), "role": self._caller.role})
+        try:
+            while True:
+                text = await self._websocket.receive_text()
+                if len(self._tasks) >= _MOST_LISTENING:
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE)
+                task = asyncio.create_task(self._take(text))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except WebSocketDisconnect:
+            return
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take(self, text: str) -> None:
+        request_id = new_id("req")
+        identity: Any = None
+        try:
+            message = _read(text)
+            identity = message.get("id")
+            taken = self._rates.take(self._caller.id)
+            if not taken.allowed:
+                raise RateLimitedError("too many requests with this key.", remedy="Wait.", retry_after=taken.wait)
+            if "listen" in message:
+                await self._listen(identity, message["listen"], request_id)
+                return
+            arguments = message.get("arguments") or {}
+            if not isinstance(message.get("verb"), str) or not isinstance(arguments, dict):
+                raise InvalidInputError("there is no verb.", remedy='Send {"id", "verb", "arguments"}.', field="verb")
+            answer = await self._desk.call(self._caller, message["verb"], arguments, request_id)
+            await self._say({"id": identity, "answer": answer})
+        except FairleadError as exc:
+            await self._say({"id": identity, "problem": problem(exc, request_id)})
+
+    async def _listen(self, identity: Any, wanted: Any, request_id: str) -> None:
+        wanted = wanted if isinstance(wanted, dict) else {}
+        after, subject = wanted.get("after"), wanted.get("subject")
+        if (after is not None and (type(after) is not int or not 0 <= after < 2**60)) or not isinstance(
+            subject, str | None
+        ):
+            raise InvalidInputError(
+                "after or subject cannot be used.", remedy="Give an index and a run.", field="listen"
+            )
+        self._desk.grant(self._caller, "events", {}, request_id)
+        if subject is not None:
+            subject = find_of(self._desk, self._caller, subject).id
+            after = after or 0
+        async for lines in self._feed.listen(str(self._caller.tenant), after=after, subject=subject):
+            for line in lines:
+                head = to_bytes({"id": identity})[:-1]
+                await self._send(head + b',"event":' + line.data + b"}")
+        await self._say({"id": identity, "ended": True})
+
+    async def _say(self, value: Any) -> None:
+        await self._send(to_bytes(value))
+
+    async def _send(self, data: bytes) -> None:
+        async with self._sending:
+            try:
+                async with asyncio.timeout(SLOWEST_READ):
+                    await self._websocket.send_text(data.decode())
+            except TimeoutError:
+                await self._websocket.close(_TOO_SLOW, "too slow; go on with the last index")
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        message = None
+    if not isinstance(message, dict):
+        raise InvalidInputError("the message is no JSON object.", remedy="Send one object.", field="message")
+    return message
