@@ -36,7 +36,7 @@ _PROMPTS = {
         "ticket",
         "take a ticket, do it, and close it with evidence",
         "Call ticket_show with ids=[{ticket}] and ticket_claim with the same. Do what it asks for. Recall what is "
-        "known with memory_recall before you decide. Close it with ticket_close, naming the commit that shows the work.",
+        "known with memory_recall before you decide. Close it with ticket_close and the commit that shows the work.",
     ),
 }
 

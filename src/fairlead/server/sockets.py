@@ -1,8 +1,9 @@
 """WebSocket: the same verbs and events over one connection, for clients that control and watch at once.
 
-Messages are JSON objects. ``{"id", "verb", "arguments"}`` is answered by ``{"id", "answer"}`` or ``{"id", "problem"}``;
-``{"id", "listen": {"after", "subject"}}`` begins ``{"id", "event"}`` messages and ends with ``{"id", "ended"}``. The key
-is in the ``Authorization`` header, or in a first message ``{"key"}`` for browsers, which cannot set headers.
+Messages are JSON objects. ``{"id", "verb", "arguments"}`` brings ``{"id", "answer"}`` or ``{"id", "problem"}``.
+A message ``{"id", "listen": {"after", "subject"}}`` begins ``{"id", "event"}`` messages, which end with one of
+``{"id", "ended"}``. The key is in the ``Authorization`` header, or in a first message ``{"key"}`` for browsers, which
+cannot set headers.
 """
 
 from __future__ import annotations
