@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fairlead.pipeline.documents import Block, Document, place
+
 
 class Private(NamedTuple):
     """A find: offsets in the text that was given, and what it is."""
@@ -80,7 +82,8 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool] | None], ...] = 
     (
         "phone",
         re.compile(
-            r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{2,4}(?:[ .-]\d{2,4}){2,4}(?![\w-])|(?<!\w)\+\d{8,15}\b"
+            r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{2,4}(?:[ .-]\d{2,4}){2,4}(?![\w-])"
+            r"|(?<!\w)\+\d{8,15}\b"
         ),
         _plausible_phone,
     ),
@@ -114,3 +117,18 @@ def redact(text: str) -> tuple[str, dict[str, int]]:
         parts += [text[position:start], f"[{kind}-{numbers[kind, value]}]"]
         position = end
     return "".join([*parts, text[position:]]), counts
+
+
+def redact_segments(document: Document) -> Document:
+    """``document`` with every segment redacted and its offsets counted anew."""
+    blocks: list[Block] = []
+    totals: dict[str, int] = {}
+    for segment in document.segments:
+        text, counts = redact(segment.text)
+        blocks.append(Block(text, segment.kind, segment.heading, segment.speaker, segment.start_s, segment.end_s))
+        for kind, count in counts.items():
+            totals[kind] = totals.get(kind, 0) + count
+    if not totals:
+        return document
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.items()))
+    return document._replace(segments=place(blocks), warnings=(*document.warnings, f"taken out as private: {told}"))

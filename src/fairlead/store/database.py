@@ -153,6 +153,7 @@ class Database:
         self._local = threading.local()
         self._open: list[Connection] = []
         self._watchers: tuple[Callable[[], None], ...] = ()
+        self._listener: asyncio.AbstractEventLoop | None = None
         self.commits = 0
         self.units = 0
 
@@ -190,6 +191,12 @@ class Database:
         self._put(_Waiting(unit, loop, None), wake=False)
 
     def _put(self, waiting: _Waiting, *, wake: bool = True) -> None:
+        if waiting.loop is not None:
+            self._listener = waiting.loop
+        elif waiting.future is None:
+            # A unit of a worker thread: its events are published where those of its neighbours are, or they would
+            # overtake events with smaller indexes.
+            waiting.loop = self._listener
         if self._thread is None:
             self._start()
         if self._closing:
@@ -296,6 +303,7 @@ class Database:
                 loop.call_soon_threadsafe(self._settle, members)
             except RuntimeError:
                 # The loop was closed while its write waited. The write is durable; nobody is left to tell.
+                self._listener = None
                 continue
 
     def _settle(self, members: list[_Waiting], begin: int = 0) -> None:

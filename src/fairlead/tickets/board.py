@@ -13,6 +13,7 @@ from fairlead.errors import (
     ConflictError,
     InvalidInputError,
     NotInitialisedError,
+    RefusedError,
     SchemaNewerError,
     StoreFullError,
     UnavailableError,
@@ -354,10 +355,14 @@ class FileBoard:
         before = self._folder_time()
         if len(session.writes) > 1:
             intents.put_down(own, session.writes)
+        placing = False
         try:
-            intents.carry_out(tickets, session.writes)
+            beside = intents.write_beside(tickets, session.writes)
+            placing = True
+            intents.put_in_place(tickets, session.writes, beside)
         except OSError as exc:
-            session.restore()
+            if placing:
+                session.restore()
             intents.take_up(own)
             raise intents.explained(exc, tickets) from exc
         try:
@@ -504,7 +509,7 @@ class FileSession:
         from fairlead.tickets.reading import Reading, entry_record
 
         reading = self.readings.get(old.id) or self._from_disk[old.id]
-        _check_writable(reading)
+        _check_writable(reading, self.board.place.tickets)
         check_size(new)
         writes = changed_files(reading, new, change)
         had = {entry.id for entry in reading.state.entries}
@@ -562,8 +567,15 @@ def _before(reading: Reading, path: str, tickets: str) -> bytes | None:
     return b"" if os.path.lexists(os.path.join(tickets, path)) else None
 
 
-def _check_writable(reading: Reading) -> None:
+def _check_writable(reading: Reading, tickets: str) -> None:
     state = reading.state
+    for name in (f"{state.id}.md", state.id):
+        if os.path.islink(os.path.join(tickets, name)):
+            raise RefusedError(
+                f"{name} is a symbolic link, and nothing is written through one.",
+                remedy="Put a plain file or folder in its place.",
+                path=name,
+            )
     newest = max([state.version, *(entry.version for entry in state.entries)])
     if newest > FORMAT_VERSION:
         raise SchemaNewerError(

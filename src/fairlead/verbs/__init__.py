@@ -43,9 +43,9 @@ def load(noun: str) -> tuple[Verb, ...]:
     """The verbs of a noun; of those without one for the empty string."""
     match noun:
         case "":
-            from fairlead.verbs import board, top, work
+            from fairlead.verbs import board, content, top, work
 
-            return (*top.VERBS, *work.VERBS, *board.VERBS)
+            return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
         case "runs":
             from fairlead.verbs import runs
 

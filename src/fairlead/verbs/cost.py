@@ -153,9 +153,8 @@ def print_tree(value: dict[str, Any], out: Output) -> None:
 
 
 def print_forecast(value: dict[str, Any], out: Output) -> None:
-    out.line(
-        f"next {value['hours']} hours   {_money(value['total'])} USD ({_money(value['low'])} to {_money(value['high'])})"
-    )
+    band = f"{_money(value['low'])} to {_money(value['high'])}"
+    out.line(f"next {value['hours']} hours   {_money(value['total'])} USD ({band})")
     backtest = value["backtest"]
     if backtest["seasonal"] is None:
         out.line(

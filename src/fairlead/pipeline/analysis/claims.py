@@ -12,8 +12,6 @@ import math
 import re
 from typing import NamedTuple
 
-from fairlead.pipeline.text.wordset import word_set
-
 
 class Sign(NamedTuple):
     """A sign with its weight; ``name`` is what is shown as a reason."""
@@ -31,7 +29,8 @@ _SIGNS = (
     _sign(
         "quantity",
         1.3,
-        r"\d|\b(?:hundreds?|thousands?|millions?|billions?|trillions?|percent|half|twice|double[ds]?|tripled?|quarter)\b",
+        r"(?<![\w.-])(?<!python )[$€£]?\d[\d.,]*(?:x|%|st|nd|rd|th|s)?(?![\w-])"
+        r"|\b(?:hundreds?|thousands?|millions?|billions?|trillions?|percent|half|twice|double[ds]?|tripled?|quarter)\b",
     ),
     _sign(
         "money or share", 0.8, r"[$€£]\s?\d|\b\d[\d.,]* ?(?:percent|%|million|billion|trillion|dollars|thousand|jobs)"
@@ -48,7 +47,7 @@ _SIGNS = (
     _sign(
         "comparison",
         0.6,
-        r"\b(?:more|less|fewer|higher|lower|largest|biggest|highest|lowest|worst|best|fastest|most|least|first|only|ever) ?\w*"
+        r"\b(?:more|less|fewer|higher|lower|largest|biggest|highest|lowest|worst|best|fastest|most|least|first) ?\w*"
         r"\b(?:than|in (?:the )?(?:history|world|country|years)|since|ever|on record)\b|\bnever\b",
     ),
     _sign(
@@ -59,8 +58,9 @@ _SIGNS = (
     _sign(
         "state of things",
         0.35,
-        r"\b(?:unemployment|taxes?|deficit|debt|trade|jobs?|crime|murders?|wages?|immigra\w+|refugees?|e-?mails?|health care"
-        r"|insurance|nuclear|war|troops|budget|economy|income|poverty|regulations?|trillion|oil|energy|foundation|police)\b",
+        r"\b(?:unemployment|taxes?|deficit|debt|trade|jobs?|crime|murders?|wages?|immigra\w+|refugees?|e-?mails?"
+        r"|health care|insurance|nuclear|war|troops|budget|economy|income|poverty"
+        r"|regulations?|trillion|oil|energy|foundation|police)\b",
     ),
     _sign(
         "somebody's doing",
@@ -86,8 +86,6 @@ _FIRST_PERSON = re.compile(r"^\W*(?:and |but |so |well,? |look,? |now,? )*(?:I|w
 _WORD = re.compile(r"\w+")
 _MIDDLE = 1.7
 """The sum at which the score is one half."""
-
-SPEECH = word_set("vtt srt transcript")
 
 
 def check_worthiness(text: str) -> tuple[float, list[str]]:
