@@ -143,14 +143,14 @@ class Fairlead(_Venv):
     def bulk(self, board: Path, items: list[Item]) -> list[str]:
         plan: list[dict[str, Any]] = []
         for n, item in enumerate(items):
-            row: dict[str, Any] = {"temp_id": f"t{n}", "title": item.title, "description": item.body}
+            row: dict[str, Any] = {"id": f"$t{n}", "title": item.title, "description": item.body}
             row |= {
                 "priority": f"P{item.priority}",
                 "labels": [item.label],
                 "status": "closed" if item.closed else "open",
             }
             if item.blocked_by is not None:
-                row["blocked_by"] = [f"t{item.blocked_by}"]
+                row["blocked_by"] = [f"$t{item.blocked_by}"]
             plan.append(row)
         file = self.prefix / f"plan-{uuid.uuid4().hex[:8]}.json"
         file.write_text(json.dumps(plan), encoding="utf-8")
@@ -169,7 +169,7 @@ class Fairlead(_Venv):
 
     def count(self, board: Path) -> int:
         text = quiet([self.tool("fairlead"), "ticket", "stats", "--json"], board, self.env)
-        return int(json.loads(text)["data"]["total"])
+        return int(json.loads(text)["data"]["tickets"])
 
 
 class Taskwarrior(_Debian):

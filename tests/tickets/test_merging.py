@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from boards import git, open_board, repository
+from tests.tickets.boards import git, open_board, repository
 
 from fairlead.tickets import driver
 from fairlead.tickets.doctor import examine, mend

@@ -375,6 +375,8 @@ class Control:
     # ── small things ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _too_late(self, run: RunRow, action: str) -> StateError:
+        # A run that has just ended here may not be stored as ended yet; its caller should read what it became.
+        await self.engine.settled(run.id)
         current = await self.engine.require(run.id)
         return refuse(run.id, current.state, action)
 

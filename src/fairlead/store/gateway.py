@@ -145,32 +145,44 @@ def windows_of(reader: Reader, budget_id: str, start: int) -> list[tuple[str, Wi
     return [(row[0], WindowRow(*row[1:])) for row in rows]
 
 
-def hold(tx: Transaction, holds: list[Hold], amount: int) -> None:
-    """Adds ``amount`` to what the windows have reserved."""
-    for held in holds:
-        tx.execute(
-            "INSERT INTO budget_windows (budget_id, subject, window_start, reserved_nano, spent_nano)"
-            " VALUES (?, ?, ?, ?, 0) ON CONFLICT (budget_id, subject, window_start)"
-            " DO UPDATE SET reserved_nano = reserved_nano + excluded.reserved_nano",
-            (held.budget_id, held.subject, held.window_start, amount),
-        )
-
-
-def put_call(tx: Transaction, row: CallRow, holds: list[Hold]) -> None:
-    tx.execute(
-        "INSERT INTO model_calls (id, tenant, workspace, epic, agent, run, step, path, task_type,"
-        " model, tier, reserved_nano, price_state, fallback, tokens_saved, started, state, outcome, holds)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved', '', ?)",
-        (*row, _holds_text(holds)),
+def change_window(tx: Transaction, held: Hold, reserved: int, spent: int) -> WindowRow | None:
+    """Adds to what a window holds and returns it as it is then; None when its budget was deleted meanwhile."""
+    changed = tx.one(
+        "UPDATE budget_windows SET reserved_nano = reserved_nano + ?, spent_nano = spent_nano + ?"
+        " WHERE budget_id = ? AND subject = ? AND window_start = ? RETURNING reserved_nano, spent_nano, warned",
+        (reserved, spent, held.budget_id, held.subject, held.window_start),
     )
+    if changed is not None:
+        return WindowRow(*changed)
+    made = tx.execute(
+        "INSERT INTO budget_windows (budget_id, subject, window_start, reserved_nano, spent_nano)"
+        " SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM budgets WHERE id = ?)",
+        (held.budget_id, held.subject, held.window_start, reserved, spent, held.budget_id),
+    )
+    return WindowRow(reserved, spent, 0) if made else None
 
 
-def settle_call(tx: Transaction, call_id: str, end: Settlement) -> tuple[list[tuple[Hold, WindowRow]], int] | None:
-    """Ends a reservation: what it held is given back and what it cost is charged.
+_CALL_INSERT = (
+    "INSERT INTO model_calls (id, tenant, workspace, epic, agent, run, step, path, task_type,"
+    " model, tier, reserved_nano, price_state, fallback, tokens_saved, started, state, outcome, holds) VALUES "
+)
+_CALL_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved', '', ?)"
 
-    Returns the charged windows after the change with the amount that had been reserved; None when the call is not in
-    flight any more, so that settling twice changes nothing.
-    """
+
+def put_calls(tx: Transaction, calls: list[tuple[CallRow, list[Hold]]]) -> None:
+    """Writes reservations, several in one statement."""
+    for start in range(0, len(calls), 8):
+        part = calls[start : start + 8]
+        values: list[Any] = []
+        for row, holds in part:
+            values += row
+            values.append(_holds_text(holds))
+        tx.execute(_CALL_INSERT + ", ".join([_CALL_VALUES] * len(part)), values)
+
+
+def end_call(tx: Transaction, call_id: str, end: Settlement) -> tuple[int, list[Hold]] | None:
+    """Ends a call that is in flight; returns what it had reserved and from where. None when it is not in flight any
+    more, so that settling twice changes nothing."""
     row = tx.one(
         "UPDATE model_calls SET state = ?, outcome = ?, cost_nano = ?, input_tokens = ?, cached_tokens = ?,"
         " written_tokens = ?, output_tokens = ?, usage_label = ?, error_category = ?, finished = ?"
@@ -189,20 +201,7 @@ def settle_call(tx: Transaction, call_id: str, end: Settlement) -> tuple[list[tu
             call_id,
         ),
     )
-    if row is None:
-        return None
-    reserved = int(row[0])
-    charged = []
-    for held in _holds_of(row[1]):
-        after = tx.one(
-            "UPDATE budget_windows SET reserved_nano = reserved_nano - ?, spent_nano = spent_nano + ?"
-            " WHERE budget_id = ? AND subject = ? AND window_start = ? RETURNING reserved_nano, spent_nano, warned",
-            (reserved, end.charge_nano, held.budget_id, held.subject, held.window_start),
-        )
-        # A budget that was deleted meanwhile has no window to give back to.
-        if after is not None:
-            charged.append((held, WindowRow(*after)))
-    return charged, reserved
+    return None if row is None else (int(row[0]), _holds_of(row[1]))
 
 
 def mark_warned(tx: Transaction, held: Hold, level: int) -> None:
@@ -218,12 +217,6 @@ def stale_calls(reader: Reader, before: float) -> list[tuple[str, int, str]]:
         "SELECT id, reserved_nano, price_state FROM model_calls WHERE state = 'reserved' AND started < ?", (before,)
     )
     return [(row[0], int(row[1]), row[2]) for row in rows]
-
-
-def put_finished_call(tx: Transaction, row: CallRow, end: Settlement) -> None:
-    """Records a call that needed no reservation, such as an answer that was kept."""
-    put_call(tx, row, [])
-    settle_call(tx, row.id, end)
 
 
 def _holds_text(holds: list[Hold]) -> str:

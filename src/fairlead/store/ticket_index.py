@@ -214,6 +214,34 @@ class TicketIndex:
     def problems(self) -> list[tuple[str, str]]:
         return self.execute("SELECT id, text FROM problems ORDER BY id, rowid").fetchall()
 
+    def kept(self, thing_id: str, sign: int, since: float) -> bytes | None:
+        """What :meth:`keep` kept of a thing under the same sign, not before ``since``."""
+        sql = "SELECT value FROM kept WHERE id = ? AND sign = ? AND at >= ?"
+        row = self.execute(sql, (thing_id, sign, since)).fetchone()
+        return None if row is None else row[0]
+
+    def kept_count(self) -> int:
+        return int(self.execute("SELECT count(*) FROM kept").fetchone()[0])
+
+    def keep(self, rows: Sequence[tuple[str, int, float, bytes]], *, most: int) -> None:
+        """Keeps full states, the latest ``most`` of them. A reading must not wait for a writer, so nothing is kept
+        while one is at work."""
+        try:
+            self.execute("PRAGMA busy_timeout=0")
+            with self.writing():
+                self._connection.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
+                self.execute(
+                    "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY at DESC, id LIMIT -1 OFFSET ?)", (most,)
+                )
+        except (UnavailableError, StoreFullError):
+            return
+        finally:
+            self.execute("PRAGMA busy_timeout=10000")
+
+    def forget_kept(self) -> int:
+        with self.writing():
+            return int(self.execute("DELETE FROM kept").rowcount)
+
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def writing(self) -> _Writing:
@@ -265,7 +293,17 @@ class TicketIndex:
 
     def empty(self) -> None:
         """Forgets everything within the current transaction."""
-        for table in ("tk_things", "tk_labels", "tk_edges", "tk_changes", "tk_text", "files", "problems", "kept", "meta"):
+        for table in (
+            "tk_things",
+            "tk_labels",
+            "tk_edges",
+            "tk_changes",
+            "tk_text",
+            "files",
+            "problems",
+            "kept",
+            "meta",
+        ):
             self.execute(f"DELETE FROM {table}")
 
 

@@ -61,7 +61,10 @@ class Claim:
         self.token = token
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")}
+        return {
+            name: getattr(self, name)
+            for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")
+        }
 
 
 class _Transaction:
@@ -136,7 +139,7 @@ class TicketState:
         with self.transaction():
             held = self._held(thing_id, now)
             if held is not None:
-                raise _taken(held)
+                raise taken(held)
             claim = Claim(thing_id, agent, now, now, now + lease, tree, token)
             self._write(claim)
         return claim
@@ -164,7 +167,7 @@ class TicketState:
                     agent=agent,
                 )
             if held.agent != agent:
-                raise _taken(held)
+                raise taken(held)
             held.beat_at, held.expires_at = now, now + lease
             self._write(held)
         return held
@@ -174,12 +177,14 @@ class TicketState:
         with self.transaction():
             held = self._held(thing_id, now)
             if held is not None and agent is not None and held.agent != agent:
-                raise _taken(held)
+                raise taken(held)
             self._connection.execute("DELETE FROM claims WHERE id = ?", (thing_id,))
         return held
 
     def _held(self, thing_id: str, now: float) -> Claim | None:
-        sql = "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE id = ? AND expires_at > ?"
+        sql = (
+            "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE id = ? AND expires_at > ?"
+        )
         row = self._connection.execute(sql, (thing_id, now)).fetchone()
         return None if row is None else Claim(*row)
 
@@ -254,7 +259,7 @@ class TicketState:
             )
 
 
-def _taken(held: Claim) -> ConflictError:
+def taken(held: Claim) -> ConflictError:
     return ConflictError(
         f"{held.id} is claimed by {held.agent}.",
         remedy="Take other work (`fairlead ticket ready`), or wait until the lease ends.",

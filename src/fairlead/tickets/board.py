@@ -13,6 +13,7 @@ from fairlead.errors import (
     ConflictError,
     InvalidInputError,
     NotInitialisedError,
+    RefusedError,
     SchemaNewerError,
     StoreFullError,
     UnavailableError,
@@ -42,7 +43,7 @@ _QUICK = 0.005
 _SHARE = 20
 """A slower look is repeated once this many times its own duration has passed, so it costs at most a twentieth."""
 
-_STRAYS = frozenset({"README.md", "settings.txt"})
+_STRAYS = frozenset({"README.md", "settings.txt", "hooks"})
 
 
 class FileBoard:
@@ -58,6 +59,7 @@ class FileBoard:
         self._index: TicketIndex | None = None
         self._state: TicketState | None = None
         self.alone = False
+        self.written = 0
 
     def close(self) -> None:
         for part in (self._index, self._state):
@@ -303,6 +305,14 @@ class FileBoard:
         self.refresh()
         return self.index.problems()
 
+    def generation(self) -> tuple[int, int, int]:
+        """Changes when this or another process has written to the board, or files came or went."""
+        return self.index.generation(), self.written, self._folder_time()
+
+    def sign(self, thing_id: str) -> tuple[int, int, int, int]:
+        """How a thing's files look: another value when one of them was written."""
+        return _stat_of(self.place.tickets, thing_id)
+
     def settled(self, ids: Sequence[str]) -> bool:
         """Whether the files of these things look as they did when the index read them."""
         for thing_id, stat in self.index.stats_of(ids).items():
@@ -341,13 +351,18 @@ class FileBoard:
 
     def _write(self, session: FileSession) -> None:
         tickets, own = self.place.tickets, self.place.own
+        self.written += 1
         before = self._folder_time()
         if len(session.writes) > 1:
             intents.put_down(own, session.writes)
+        placing = False
         try:
-            intents.carry_out(tickets, session.writes)
+            beside = intents.write_beside(tickets, session.writes)
+            placing = True
+            intents.put_in_place(tickets, session.writes, beside)
         except OSError as exc:
-            session.restore()
+            if placing:
+                session.restore()
             intents.take_up(own)
             raise intents.explained(exc, tickets) from exc
         try:
@@ -481,7 +496,7 @@ class FileSession:
         from fairlead.tickets.changing import new_files
         from fairlead.tickets.reading import Reading, creation_record, entry_record
 
-        _check_size(state)
+        check_size(state)
         writes = new_files(state)
         records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
         reading = Reading(state, records, writes[f"{state.id}.md"], _entry_files(state, writes), (0, 0, 0, 0))
@@ -494,8 +509,8 @@ class FileSession:
         from fairlead.tickets.reading import Reading, entry_record
 
         reading = self.readings.get(old.id) or self._from_disk[old.id]
-        _check_writable(reading)
-        _check_size(new)
+        _check_writable(reading, self.board.place.tickets)
+        check_size(new)
         writes = changed_files(reading, new, change)
         had = {entry.id for entry in reading.state.entries}
         records = [entry_record(e) for e in new.entries if e.id not in had]
@@ -552,8 +567,15 @@ def _before(reading: Reading, path: str, tickets: str) -> bytes | None:
     return b"" if os.path.lexists(os.path.join(tickets, path)) else None
 
 
-def _check_writable(reading: Reading) -> None:
+def _check_writable(reading: Reading, tickets: str) -> None:
     state = reading.state
+    for name in (f"{state.id}.md", state.id):
+        if os.path.islink(os.path.join(tickets, name)):
+            raise RefusedError(
+                f"{name} is a symbolic link, and nothing is written through one.",
+                remedy="Put a plain file or folder in its place.",
+                path=name,
+            )
     newest = max([state.version, *(entry.version for entry in state.entries)])
     if newest > FORMAT_VERSION:
         raise SchemaNewerError(
@@ -570,7 +592,8 @@ def _check_writable(reading: Reading) -> None:
         )
 
 
-def _check_size(state: State) -> None:
+def check_size(state: State) -> None:
+    """:class:`InvalidInputError` for a label that cannot be a file's name."""
     for label in state.sets.get("labels", ()):
         if not label.strip() or len(label) > layout.MOST_LABEL or len(layout.encode(label)) > 200 or not label.isprintable():
             raise InvalidInputError(

@@ -166,43 +166,78 @@ def take_up(own: str) -> None:
 
 
 def carry_out(tickets: str, writes: Writes) -> None:
-    """Writes the files. Doing it twice does no harm."""
+    """Writes the files; doing it twice does no harm."""
+    put_in_place(tickets, writes, write_beside(tickets, writes))
+
+
+def write_beside(tickets: str, writes: Writes) -> list[tuple[str, str]]:
+    """Writes all contents beside their files, before the first is put in place: a disk that fills up leaves everything
+    as it was. Returns (written, its place)."""
+    beside: list[tuple[str, str]] = []
     folders: set[str] = set()
-    for name, content in writes.items():
-        path = os.path.join(tickets, name)
-        if content is None:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
+    made: list[str] = []
+    try:
+        for name, content in writes.items():
+            if content is None:
                 continue
-            continue
-        folder = os.path.dirname(path)
-        if folder not in folders:
-            os.makedirs(folder, exist_ok=True)
-            folders.add(folder)
-        if content:
-            replace(path, content)
-        else:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
+            path = os.path.join(tickets, name)
+            folder = os.path.dirname(path)
+            if folder not in folders:
+                folders.add(folder)
+                if not os.path.isdir(folder):
+                    os.makedirs(folder, exist_ok=True)
+                    made.append(folder)
+            beside.append((_beside(path), path))
+            _write(beside[-1][0], content)
+    except OSError:
+        for temporary, _ in beside:
+            _remove(temporary)
+        for folder in made:
+            os.rmdir(folder)
+        raise
+    return beside
+
+
+def put_in_place(tickets: str, writes: Writes, beside: list[tuple[str, str]]) -> None:
+    """Puts in place what was written, and removes what is to go; neither needs room on the disk."""
+    for temporary, path in beside:
+        os.rename(temporary, path)
+    for name, content in writes.items():
+        if content is None:
+            _remove(os.path.join(tickets, name))
 
 
 def replace(path: str, content: bytes) -> None:
     """Writes a file whole: whoever reads it sees the old or the new content."""
-    folder, name = os.path.split(path)
-    beside = os.path.join(folder, f".{name}.new")
+    temporary = _beside(path)
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        finally:
-            os.close(descriptor)
-        os.rename(beside, path)
+        _write(temporary, content)
     except OSError:
-        if os.path.exists(beside):
-            os.unlink(beside)
+        _remove(temporary)
         raise
+    os.rename(temporary, path)
+
+
+def _beside(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.new")
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def explained(exc: OSError, path: str) -> StoreFullError:

@@ -26,7 +26,7 @@ MOST_LABEL = 100
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+")
 _SET_OF_MARK = {mark: name for name, mark in MARKS.items()}
 _HEX = frozenset("0123456789ABCDEFabcdef")
-_RESERVED = frozenset({"readme", "con", "prn", "aux", "nul"})
+_RESERVED = frozenset({"readme", "hooks", "con", "prn", "aux", "nul"})
 
 
 def is_thing_id(text: str) -> bool:

@@ -7,10 +7,12 @@ import os
 from fairlead.clock import SystemClock, isoformat
 from fairlead.tickets import place as places
 from fairlead.tickets.board import FileBoard
+from fairlead.tickets.cache import RecordCache
 from fairlead.tickets.service import TicketService
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from fairlead.tickets.place import Place
@@ -43,7 +45,56 @@ def open_service(context: Context | None = None, *, start: str | None = None) ->
             commit=places.commit_of(place),
         )
 
-    return TicketService(FileBoard(place, clock), clock=clock, entropy=os.urandom, author=author)
+    board = FileBoard(place, clock)
+    service = TicketService(
+        board, clock=clock, entropy=os.urandom, author=author, cache=RecordCache(clock), after=Followers(board)
+    )
+    return service
+
+
+class Followers:
+    """Hands the events of each committed change to the board's hooks, and to whoever subscribed in this process.
+
+    A subscriber that raises is counted and the others still hear; hooks are looked at only where some are enabled.
+    """
+
+    def __init__(self, board: FileBoard) -> None:
+        self._board = board
+        self._subscribers: tuple[Callable[[dict[str, Any]], None], ...] = ()
+        self.failures = 0
+
+    def subscribe(self, subscriber: Callable[[dict[str, Any]], None]) -> None:
+        """Has ``subscriber`` called with each event of this process's changes, as data."""
+        self._subscribers = (*self._subscribers, subscriber)
+
+    def __call__(self, numbers: Sequence[int]) -> None:
+        place = self._board.place
+        hooked = os.path.exists(os.path.join(place.shared, "hooks.json"))
+        if not hooked and not self._subscribers:
+            return
+        from fairlead.tickets.stream import as_dict
+
+        shared = self._board.shared
+        found = shared.events(after=min(numbers) - 1, limit=max(numbers) - min(numbers) + 1)
+        wanted = set(numbers)
+        events = [as_dict(row) for row in found if row[0] in wanted]
+        for subscriber in self._subscribers:
+            self._deliver(subscriber, events)
+        if hooked:
+            from fairlead.tickets.hooks import at_place
+
+            at_place(place).run(events)
+
+    def _deliver(self, subscriber: Callable[[dict[str, Any]], None], events: Sequence[dict[str, Any]]) -> None:
+        import logging
+
+        for event in events:
+            try:
+                subscriber(event)
+            except Exception:  # noqa: BLE001 - a listener's fault must not undo the work it listens to
+                self.failures += 1
+                self._board.shared.add({"followers.failures": 1.0})
+                logging.getLogger(__name__).exception("a follower failed on %s %s", event["type"], event["id"])
 
 
 def who(context: Any, place: Place) -> tuple[str, str | None]:

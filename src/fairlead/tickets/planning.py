@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fairlead.clock import isoformat
 from fairlead.errors import InvalidInputError, StateError
 from fairlead.tickets.fields import FINISHED_STATUSES, PRIORITIES
 from fairlead.tickets.model import BacklogItem, Epic, Ticket
@@ -60,7 +61,15 @@ def check_value(business_value: int | None) -> None:
         )
 
 
-def conversion(item: BacklogItem, name: str = "$ticket") -> list[Operation]:
+def in_order(drafts: Iterable[EntryDraft], now: float) -> list[EntryDraft]:
+    """Entries a millisecond apart: what is written in one go keeps its order, which is that of time."""
+    return [
+        draft._replace(values={**draft.values, "created_at": isoformat(now + number / 1000)})
+        for number, draft in enumerate(drafts)
+    ]
+
+
+def conversion(item: BacklogItem, now: float, name: str = "$ticket") -> list[Operation]:
     """The plan that makes a ticket of a backlog item: its criteria become requirements, both sides know the other.
 
     :class:`StateError` for an item that has a ticket already or is cancelled.
@@ -85,7 +94,7 @@ def conversion(item: BacklogItem, name: str = "$ticket") -> list[Operation]:
         name,
         values={k: v for k, v in values.items() if v not in (None, "")},
         add={"labels": list(item.labels)} if item.labels else {},
-        entries=drafts,
+        entries=in_order(drafts, now),
         note=f"from backlog item {item.id}",
     )
     return [create, Operation("update", item.id, values={"ticket_id": name, "status": "in-progress"})]
@@ -102,7 +111,7 @@ def convert(service: TicketService, item_id: str) -> Ticket:
     item = service.get(item_id, "backlog")
     assert isinstance(item, BacklogItem)
     # The item is named by its revision: of two conversions at once the second is refused, not doubled.
-    create, update = conversion(item)
+    create, update = conversion(item, service.clock.now())
     result = service.apply([create, update._replace(if_match=item.revision)])
     if not result.success:
         _raise_first(result.errors)

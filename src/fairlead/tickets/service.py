@@ -78,7 +78,8 @@ class TicketService:
     def _load(self, thing_id: str, kind: str | None, asked: str) -> Thing:
         from fairlead.tickets.state import record_of
 
-        state = self.board.state(thing_id)
+        keep = self.cache is not None and not self.board.alone
+        state = self.cache.state(self.board, thing_id) if keep else self.board.state(thing_id)
         if state is None or (kind is not None and state.kind != kind):
             raise NotFoundError(f"there is no {kind or 'thing'} {asked!r}.", remedy="See `fairlead ticket list --all`.", id=asked)
         blocks, children, members = sql.other_ends(self.board.rows, self.board.board, thing_id)

@@ -18,6 +18,12 @@ NOUNS: dict[str, str] = {
     "backlog": "what may become work, the most worthwhile first",
     "requirement": "what tickets must fulfil, and whether they do",
     "time": "what work took, and its journal",
+    "batch": "many changes of tickets as one",
+    "index": "the disposable index of the board",
+    "cache": "tickets kept between calls",
+    "model": "list, test and train models, ask one, and explain a choice",
+    "cost": "what was spent, on what, and what is to come",
+    "budget": "limits that refuse before the call",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -27,6 +33,9 @@ NOUN_ALIASES: dict[str, str] = {
     "tickets": "ticket",
     "epics": "epic",
     "req": "requirement",
+    "models": "model",
+    "costs": "cost",
+    "budgets": "budget",
 }
 
 
@@ -34,9 +43,9 @@ def load(noun: str) -> tuple[Verb, ...]:
     """The verbs of a noun; of those without one for the empty string."""
     match noun:
         case "":
-            from fairlead.verbs import board, top, work
+            from fairlead.verbs import board, content, top, work
 
-            return (*top.VERBS, *work.VERBS, *board.VERBS)
+            return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
         case "runs":
             from fairlead.verbs import runs
 
@@ -73,6 +82,30 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import time
 
             return time.VERBS
+        case "model":
+            from fairlead.verbs import model
+
+            return model.VERBS
+        case "cost":
+            from fairlead.verbs import cost
+
+            return cost.VERBS
+        case "budget":
+            from fairlead.verbs import budget
+
+            return budget.VERBS
+        case "batch":
+            from fairlead.verbs import batch
+
+            return batch.VERBS
+        case "index":
+            from fairlead.verbs import index
+
+            return index.VERBS
+        case "cache":
+            from fairlead.verbs import cache
+
+            return cache.VERBS
     return ()
 
 

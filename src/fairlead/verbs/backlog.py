@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def _values(fields: dict[str, Any], value: int | None, points: float | None) -> 
     from fairlead.tickets.planning import check_value
 
     check_value(value)
-    every = {**fields, "business_value": value, "story_points": points}
+    every = {**described(fields), "business_value": value, "story_points": points}
     return {k: v for k, v in every.items() if v is not None}
 
 
@@ -28,6 +28,7 @@ def add(
     label: list[str] | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
@@ -35,7 +36,9 @@ def add(
             "backlog",
             {"title": title, **_values(fields, value, points)},
             add={"labels": label} if label else {},
-            entries=[EntryDraft("criterion", {"text": text}) for text in criterion or ()],
+            entries=in_order(
+                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
+            ),
         )
         return _shown(made)
 
@@ -100,6 +103,7 @@ def update(
     if_match: str | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
@@ -108,7 +112,9 @@ def update(
             _values(fields, value, points),
             add={"labels": label} if label else {},
             remove={"labels": remove_label} if remove_label else {},
-            entries=[EntryDraft("criterion", {"text": text}) for text in criterion or ()],
+            entries=in_order(
+                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
+            ),
             if_match=if_match,
         )
         return _shown(changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ def create(
     points: float | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
 
-    values = {"title": title, "estimated_story_points": points, **fields}
+    values = {"title": title, "estimated_story_points": points, **described(fields)}
     drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]
     drafts += [EntryDraft("criterion", {"text": text}) for text in criterion or ()]
     with Opened(context) as service:
@@ -33,7 +34,7 @@ def create(
             "epic",
             {k: v for k, v in values.items() if v is not None},
             add={"labels": label} if label else {},
-            entries=drafts,
+            entries=in_order(drafts, service.clock.now()),
         )
         return _shown(service, made)
 
@@ -84,12 +85,12 @@ def update(
     force: bool = False,
     **fields: Any,
 ) -> dict[str, Any]:
-    from fairlead.tickets.planning import epic_changes, epic_tickets
+    from fairlead.tickets.planning import epic_changes, epic_tickets, in_order
     from fairlead.tickets.port import EntryDraft
 
     with Opened(context) as service:
         found: Any = service.get(epic, "epic")
-        values = {k: v for k, v in {**fields, "estimated_story_points": points}.items() if v is not None}
+        values = {k: v for k, v in {**described(fields), "estimated_story_points": points}.items() if v is not None}
         if "status" in values:
             epic_changes(found, values["status"], epic_tickets(service, found.id), force=force)
         drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]
@@ -99,7 +100,7 @@ def update(
             values,
             add={"labels": label} if label else {},
             remove={"labels": remove_label} if remove_label else {},
-            entries=drafts,
+            entries=in_order(drafts, service.clock.now()),
             if_match=if_match,
         )
         return _shown(service, changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
     from fairlead.tickets.service import TicketService
     from fairlead.verbs.context import Context
@@ -30,3 +31,12 @@ class Opened:
     ) -> None:
         if self._service is not None:
             self._service.close()
+
+
+def described(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with a description of ``-`` read from standard input."""
+    if fields.get("description") == "-":
+        import sys
+
+        return {**fields, "description": sys.stdin.read().rstrip("\n")}
+    return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened
+from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ def _coverage(service: TicketService, ticket_id: str) -> dict[str, Any]:
 
 
 def _add(context: Context, ticket: str, kind: str, values: dict[str, Any]) -> dict[str, Any]:
+    if values.get("priority"):
+        from fairlead.tickets.fields import read_priority
+
+        values["priority"] = read_priority(values["priority"])
     with Opened(context) as service:
         ticket_id = service.resolve(ticket, "ticket")
         entry = service.add_entry(ticket_id, kind, **{k: v for k, v in values.items() if v is not None})
@@ -45,7 +49,7 @@ def _add(context: Context, ticket: str, kind: str, values: dict[str, Any]) -> di
 
 
 def add(context: Context, ticket: str, title: str, criterion: list[str] | None = None, **fields: Any) -> dict[str, Any]:
-    return _add(context, ticket, "requirement", {"title": title, "acceptance_criteria": criterion, **fields})
+    return _add(context, ticket, "requirement", {"title": title, "acceptance_criteria": criterion, **described(fields)})
 
 
 def story(
@@ -86,6 +90,7 @@ def gherkin(
     status: str = "draft",
 ) -> dict[str, Any]:
     from fairlead.errors import InvalidInputError
+    from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
     from fairlead.tickets.requirements import make_scenario, read_scenarios
 
@@ -106,7 +111,7 @@ def gherkin(
         ticket_id = service.resolve(ticket, "ticket")
         before = {entry.id for entry in service.entries(ticket_id, "scenario")}
         drafts = [EntryDraft("scenario", {"title": name, "text": said, "status": status}) for name, said in scenarios]
-        service.update(ticket_id, entries=drafts)
+        service.update(ticket_id, entries=in_order(drafts, service.clock.now()))
         return _answer(service, ticket_id, [e for e in service.entries(ticket_id, "scenario") if e.id not in before])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.ticket_exchange import VERBS as EXCHANGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -446,28 +447,20 @@ VERBS: tuple[Verb, ...] = (
     Verb("ticket", "stats", "how many of what", _read("stats"), show=_read("show_stats"), aliases=("status", "count")),
     Verb(
         "ticket",
-        "import",
-        "take in tickets of another tool",
-        _more("import_"),
+        "events",
+        "what happened, in the order in which this clone learned of it",
+        _more("events"),
         params=(
-            Param("path", "path", "file or folder", positional=True, required=True),
-            Param("source", "str", "its shape; guessed unless given", choices=("beads", "backlog-md", "github", "jira"), aliases=("--from",)),
-            Param("dry_run", "bool", "check only"),
+            Param("id", "str", "only of this ticket", positional=True),
+            Param("since", "str", "cursor of an earlier answer, number, time, or age like 3d", aliases=("--after", "--cursor")),
+            Param("type", "str", "only events of this type", many=True, aliases=("-t",)),
+            Param("limit", "int", "events at most, 100 unless given", aliases=("-n",)),
+            Param("oldest", "bool", "from the beginning; the newest first unless given"),
+            Param("counts", "bool", "how many of each type there are"),
+            Param("follow", "bool", "go on and print what happens", aliases=("-f", "--watch")),
         ),
-        show=_more("show_import"),
-        role="operator",
-        changes=True,
-    ),
-    Verb(
-        "ticket",
-        "export",
-        "write tickets in another tool's shape, as Markdown or as an HTML report",
-        _more("export"),
-        params=(
-            Param("path", "path", "file or folder; standard output when left out", positional=True, aliases=("-o", "--output")),
-            Param("to", "str", "shape", choices=("beads", "backlog-md", "github", "jira", "markdown", "html"), default="beads"),
-        ),
-        show=_more("show_export"),
+        show=_more("show_events"),
+        aliases=("changes",),
     ),
     Verb(
         "ticket",
@@ -498,14 +491,6 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "ticket",
-        "prime",
-        "what an agent needs to know at the start",
-        _more("prime"),
-        show=_more("show_prime"),
-        aliases=("guide",),
-    ),
-    Verb(
-        "ticket",
         "merge-driver",
         "merge three versions of a file (for git)",
         _more("merge_driver"),
@@ -519,4 +504,5 @@ VERBS: tuple[Verb, ...] = (
         role="operator",
         changes=True,
     ),
+    *EXCHANGE,
 )

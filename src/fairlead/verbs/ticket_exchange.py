@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from fairlead.verbs.opened import Opened
 from fairlead.verbs.table import Param, Verb
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from fairlead.verbs.context import Context, Output
 
 

@@ -313,8 +313,10 @@ def assign(context: Context, id: str, who: str | None = None, agent: str | None 
         why = ""
         if auto:
             from fairlead.tickets.assigning import choose
+            from fairlead.verbs.ticket_more import candidates
 
-            choice = choose(service, id)
+            ticket = service.get(id, "ticket")
+            choice = choose(candidates(context, service), ticket.type, ticket.labels)
             values["assigned_agent"], why = choice.agent, choice.reason
         if agent is not None:
             values["assigned_agent"] = None if agent == "none" else agent
@@ -324,7 +326,11 @@ def assign(context: Context, id: str, who: str | None = None, agent: str | None 
             raise InvalidInputError(
                 "nobody is named.", remedy="Give a name, `me`, `none`, --agent NAME or --auto.", field="who"
             )
-        return changed(service, [Operation("update", id, values=values, note=why)], [id])
+        answer = changed(service, [Operation("update", id, values=values, note=why)], [id])
+        if auto:
+            service.announce("agent.task.assigned", answer["id"], {"agent": values["assigned_agent"], "reason": why})
+            answer["reason"] = why
+        return answer
 
     return with_service(context, work)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fairlead.errors import MissingDependencyError
@@ -79,13 +79,23 @@ class ClientBackend:
 
         model = await self.model(info)
         opened = model.request_stream(to_messages(request), settings_for(request), ModelRequestParameters())
-        async with self.translating(info), opened as response:
+        async with self.opened(info, opened) as response:
             yield ClientStream(response, self, info)
 
     async def guarded(self, info: ModelInfo, call: Any) -> Any:
         """Awaits a client's call and raises its failure in our tree."""
         async with self.translating(info):
             return await call
+
+    @asynccontextmanager
+    async def opened(
+        self, info: ModelInfo, context: AbstractAsyncContextManager[StreamedResponse]
+    ) -> AsyncIterator[StreamedResponse]:
+        """Enters a client's stream. What fails on the way in is translated; what its reader raises is the reader's."""
+        async with AsyncExitStack() as stack:
+            async with self.translating(info):
+                response = await stack.enter_async_context(context)
+            yield response
 
     @asynccontextmanager
     async def translating(self, info: ModelInfo) -> AsyncIterator[None]:
@@ -103,9 +113,9 @@ class ClientBackend:
         found = self._models.get(key)
         if found is None:
             async with self.translating(info):
-                found = self._build(self._catalogue.provider_of(info), info)
+                # Kept before it is entered, so that calls in parallel share one client and one is closed.
+                found = self._models[key] = self._build(self._catalogue.provider_of(info), info)
                 await found.__aenter__()
-            self._models[key] = found
         return found
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from fairlead.gateway.providers.clients import ClientStream, to_answer
 if TYPE_CHECKING:
     from pydantic_ai import RunContext
 
+    from fairlead.gateway.carrier import Outcome
     from fairlead.gateway.gateway import Call, Gateway
 
 
@@ -67,6 +68,17 @@ class GatewayModel(Model[Any]):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
+        outcome = await self.carry(messages, model_settings, model_request_parameters)
+        native: ModelResponse = outcome.answer.native
+        return native
+
+    async def carry(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> Outcome:
+        """:meth:`request`, with the model that answered and every attempt's cost."""
         call = self._call(messages, model_settings, model_request_parameters)
         settings: ModelSettings = {**(model_settings or {}), "max_retries": 0}
 
@@ -79,9 +91,7 @@ class GatewayModel(Model[Any]):
             response = await clients.guarded(info, model.request(prepared, settings, model_request_parameters))
             return to_answer(response)
 
-        outcome = await self._gateway.carry(call, send)
-        native: ModelResponse = outcome.answer.native
-        return native
+        return await self._gateway.carry(call, send)
 
     @asynccontextmanager
     async def request_stream(
@@ -107,7 +117,7 @@ class GatewayModel(Model[Any]):
             model = await clients.model(info)
             prepared = model.prepare_messages(messages, model_request_parameters)
             opened = model.request_stream(prepared, settings, model_request_parameters, run_context)
-            async with clients.translating(info), opened as response:
+            async with clients.opened(info, opened) as response:
                 yield ClientStream(response, clients, info)
 
         async with self._gateway.carry_stream(call, opener) as streaming:

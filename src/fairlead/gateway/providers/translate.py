@@ -74,5 +74,6 @@ def _from_api(exc: Exception, model: str, text: str, fields: dict[str, Any]) -> 
         return RefusedError(f"the request is too long for {model}: {text}", remedy="Shorten it.", **fields)
     if isinstance(exc, theirs.ModelRequestRejectedError):
         return RefusedError(f"{model} rejected the request: {text}", remedy="Change the request.", **fields)
-    sent = bool(getattr(exc, "in_stream", False))
+    # Without a status there was an answer, and it could not be read: the provider did the work.
+    sent = bool(getattr(exc, "in_stream", False)) or status is None
     return UnavailableError(f"{model} failed: {text}", retry_after=retry_after, sent=sent, **fields)

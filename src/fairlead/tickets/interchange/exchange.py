@@ -241,14 +241,16 @@ def _foreign_text(record: Record, closed: str, until: str) -> str:
     return json.dumps(foreign, ensure_ascii=False, separators=(",", ":")) if foreign else ""
 
 
-def _drafts(record: Record, created: str) -> list[EntryDraft]:
+def _drafts(record: Record, created: str, after: int = 0) -> list[EntryDraft]:
+    """Its entries, the ones without a usable identifier numbered: entries of one moment stay in their order so."""
     drafts = []
     for kind, place in ENTRY_PLACES["ticket"].items():
-        for entry in record.get(place, []):
+        for number, entry in enumerate(record.get(place, []), after + 1):
             values = {k: v for k, v in entry.items() if k != "id"}
             values.setdefault("created_at", created)
             own = entry.get("id")
-            drafts.append(EntryDraft(kind, values, own if isinstance(own, str) and is_entry_id(own) else None))
+            usable = isinstance(own, str) and is_entry_id(own)
+            drafts.append(EntryDraft(kind, values, own if usable else f"imported_{kind}_{number:04d}"))
     return drafts
 
 
@@ -265,7 +267,8 @@ def _difference(record: Record, mine: Record, by: str) -> Operation | None:
     remove = {k: sorted({*mine.get(k, [])} - {*record[k]}) for k in SETS["ticket"] if k in record}
     unresolved = record.get(EXTENSION, {}).get(UNRESOLVED, {})
     remove = {k: [t for t in v if t not in unresolved.get(k, [])] for k, v in remove.items()}
-    drafts = [d for d in _drafts(record, record.get("created_at", "")) if not _has(mine, d)]
+    here = max((len(mine.get(place, [])) for place in ENTRY_PLACES["ticket"].values()), default=0)
+    drafts = [d for d in _drafts(record, record.get("created_at", ""), here) if not _has(mine, d)]
     add, remove = {k: v for k, v in add.items() if v}, {k: v for k, v in remove.items() if v}
     if not (values or add or remove or drafts):
         return None
