@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 
-import fairlead
-from fairlead.agents.llm import LlmAgent, llm_tool
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+import fairlead
+from fairlead.agents.llm import LlmAgent, llm_tool
 
 booked: list[str] = []
 
@@ -33,7 +34,7 @@ def book(berth: str) -> str:
 
 
 def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    turns = [
+    turns: list[ToolCallPart | TextPart] = [
         ToolCallPart("free_berths", {}),
         ToolCallPart("book", {"berth": "berth 4"}),
         TextPart("Berth 4 is free and booked."),
