@@ -122,7 +122,9 @@ class Gateway:
             self._count_rejections(who, decision, exc.fields.get("attempts", ()))
             return self._failed(request_id, decision, exc, began)
         self._count_rejections(who, decision, outcome.attempts)
-        self.cache.keep(who, request, outcome.answer.content, outcome.info.id, _total(outcome.attempts), outcome.usage)
+        await self.cache.keep(
+            who, request, outcome.answer.content, outcome.info.id, _total(outcome.attempts), outcome.usage
+        )
         return self._answered(request_id, decision, outcome, began, shortened)
 
     @asynccontextmanager
