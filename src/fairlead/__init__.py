@@ -5,9 +5,10 @@ Names are imported when first used, so that ``import fairlead`` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from fairlead.agents import Agent, AgentSpec, Tool, agent, tool
     from fairlead.app import Fairlead, open  # noqa: A004
     from fairlead.errors import FairleadError

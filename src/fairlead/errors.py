@@ -12,7 +12,9 @@ is kept apart so that every face can show it. Raising has no side effect.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class FairleadError(Exception):
@@ -149,6 +151,12 @@ class BudgetError(RefusedError):
 
 class WorkflowChangedError(RefusedError):
     """A run cannot resume because its workflow is not the one that it started with."""
+
+    http_status = 409
+
+
+class ModelMismatchError(RefusedError):
+    """Vectors of one model or size met those of another; they cannot be compared."""
 
     http_status = 409
 

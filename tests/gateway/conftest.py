@@ -21,7 +21,7 @@ from fairlead.store import Database, open_database
 from fairlead.tenancy import make_tenant, use_tenant
 from fairlead.testing.model_server import ModelServer, fixed_server
 from fairlead.testing.stories import Stories
-from gateway.support import HandClock, data_folder
+from tests.gateway.support import HandClock, data_folder
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

@@ -14,7 +14,7 @@ from fairlead.gateway.gateway import Gateway
 from fairlead.gateway.providers.model import GatewayModel
 from fairlead.store import Database
 from fairlead.testing.model_server import ModelServer
-from gateway.support import HandClock, joined, priced
+from tests.gateway.support import HandClock, joined, priced
 
 pytestmark = pytest.mark.usefixtures("tenant")
 

@@ -17,7 +17,7 @@ from fairlead.gateway.messages import GenerationRequest, Message
 from fairlead.gateway.routing.verifiers import Verdict
 from fairlead.store import Database
 from fairlead.testing.model_server import ModelServer
-from gateway.support import HandClock, joined, priced
+from tests.gateway.support import HandClock, joined, priced
 
 pytestmark = pytest.mark.usefixtures("tenant")
 

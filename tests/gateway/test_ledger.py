@@ -26,7 +26,7 @@ from fairlead.gateway.budgets import BudgetBook, window_start
 from fairlead.gateway.ledger import Ask, Ledger
 from fairlead.gateway.prices import NANO, Usage
 from fairlead.store import Database, open_database
-from gateway.support import HandClock
+from tests.gateway.support import HandClock
 
 WHO = Attribution("acme", "main", agent="writer", run="run_1", step="draft")
 

@@ -16,7 +16,7 @@ from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.gateway.catalogue import EXTRACTIVE, Catalogue
 from fairlead.gateway.config import parse_config
 from fairlead.gateway.prices import NANO, Price, Rates, Usage, to_nano
-from gateway.support import HandClock
+from tests.gateway.support import HandClock
 
 NOW = 1_795_000_000.0
 

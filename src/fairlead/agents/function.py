@@ -34,6 +34,11 @@ class Agent:
         """The name under which concurrency limits and circuit breakers count its calls."""
         return self.spec.name
 
+    @property
+    def max_concurrent(self) -> int | None:
+        """How many of its calls may be in progress at once; None leaves it to the settings."""
+        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
 

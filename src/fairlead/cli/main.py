@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
 
-from fairlead.cli.help import help_noun, help_top, help_verb
 from fairlead.cli.parse import Parsed, parse
 from fairlead.errors import FairleadError
 from fairlead.verbs.context import Context, Output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 JSON_SCHEMA_VERSION = 1
 
@@ -44,17 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(parsed: Parsed, as_json: bool) -> int:
     out = Output(color=False if parsed.common.get("no_color") else None)
-    if parsed.verb is None:
-        out.line(help_noun(parsed.noun) if parsed.noun else help_top())
-        return 0
-    if parsed.common.get("help"):
-        out.line(help_verb(parsed.verb))
-        return 0
+    if parsed.verb is None or parsed.common.get("help"):
+        return _help(parsed, out)
     overrides = {k: parsed.common.get(k) for k in ("home", "tenant", "workspace")}
     context = Context(overrides, interactive=not as_json)
     value = parsed.verb.invoke(context, parsed.arguments)
     show = parsed.verb.show
-    if isinstance(value, Iterator):
+    if hasattr(value, "__next__"):
         code = 0
         for item in value:
             code = _exit_code(item)
@@ -68,6 +66,16 @@ def _run(parsed: Parsed, as_json: bool) -> int:
     else:
         show(value, out)
     return _exit_code(value)
+
+
+def _help(parsed: Parsed, out: Output) -> int:
+    from fairlead.cli.help import help_noun, help_top, help_verb
+
+    if parsed.verb is not None:
+        out.line(help_verb(parsed.verb))
+    else:
+        out.line(help_noun(parsed.noun) if parsed.noun else help_top())
+    return 0
 
 
 def _exit_code(value: Any) -> int:

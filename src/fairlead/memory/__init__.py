@@ -6,7 +6,25 @@ through :class:`Memory`; everything is kept apart by ``tenant:workspace:name`` i
 
 from __future__ import annotations
 
+from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit, NewEntry, make_selection
 from fairlead.memory.memory import Memory
+from fairlead.memory.plan import IndexPlan
+from fairlead.memory.reuse import Match, Need, find, find_or_spawn
+from fairlead.memory.tiers import LocalTier, SharedTier
 
-__all__ = ["Entry", "Hit", "Memory", "NewEntry", "make_selection"]
+__all__ = [
+    "Embedder",
+    "Entry",
+    "Hit",
+    "IndexPlan",
+    "LocalTier",
+    "Match",
+    "Memory",
+    "Need",
+    "NewEntry",
+    "SharedTier",
+    "find",
+    "find_or_spawn",
+    "make_selection",
+]

@@ -6,14 +6,28 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from orjson import dumps
+
 from fairlead.clock import Clock
 from fairlead.errors import InvalidInputError, NotFoundError
-from fairlead.events import draft
+from fairlead.memory import keeping
+from fairlead.memory.asking import Asking
+from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit, NewEntry, entry_from_row, make_selection
-from fairlead.memory.recalling import Question, answer
-from fairlead.memory.writing import PrivacyFilter, identity, prepare, storing
+from fairlead.memory.erasing import Erasure, erase
+from fairlead.memory.exchange import Imported, from_lines, to_lines, without_erased
+from fairlead.memory.graph import Graph, Reached, entity_name, neighbourhood, themes
+from fairlead.memory.keeping import Place, Problem
+from fairlead.memory.learning import Sample, learn_weights, moved_success
+from fairlead.memory.moving import SHARES, MovingVectors, Stage
+from fairlead.memory.plan import EMBEDDED, IndexPlan
+from fairlead.memory.recalling import Question
+from fairlead.memory.space import Space
+from fairlead.memory.tiers import LocalTier, SharedTier
+from fairlead.memory.writing import Prepared, PrivacyFilter, embed_missing, identity, prepare, storing, with_vectors
 from fairlead.store.database import Database, Reader, Transaction
-from fairlead.store.memory import EVERYTHING, EntryRow, Selection, make_scope, namespace_names, open_scope
+from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, make_scope, namespace_names, open_scope
+from fairlead.store.memory_graph import EntityRow, GraphRows, RelationRow
 from fairlead.tenancy import Tenant, require_tenant
 
 Entries = list[Entry]
@@ -26,14 +40,37 @@ _BATCH_FOR_THREAD = 16
 class Memory:
     """What one store remembers. Every call works in ``tenant:workspace:name`` of the current tenant.
 
-    ``privacy`` sees every entry before it is stored. All methods raise :class:`TenantMissingError` outside
-    ``use_tenant``, and what the store raises.
+    ``embedder`` adds dense vectors to the built-in ones; ``privacy`` sees every entry before it is stored;
+    ``indexes`` says where indexes live; ``local`` and ``shared`` are the tiers in front of recall. All methods raise
+    :class:`TenantMissingError` outside ``use_tenant``, and what the store raises.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, privacy: PrivacyFilter | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        embedder: Embedder | None = None,
+        privacy: PrivacyFilter | None = None,
+        indexes: IndexPlan | None = None,
+        local: LocalTier | None = None,
+        shared: SharedTier | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._privacy = privacy
+        self._asking = Asking(
+            database,
+            clock,
+            embedder=embedder,
+            plan=indexes or IndexPlan(),
+            local=local or LocalTier(),
+            shared=shared,
+        )
+
+    def close(self) -> None:
+        """Stops listening for changes and lets go of the second tier; the database stays open."""
+        self._asking.close()
 
     # ── remembering ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -50,16 +87,19 @@ class Memory:
         key: str | None = None,
         expires: float | None = None,
         ttl: float | None = None,
+        entities: Iterable[str] = (),
+        relations: Iterable[tuple[str, str, str]] = (),
         cause: str = "library",
     ) -> Entry:
         """Stores one text durably and returns its entry; the same text from the same source is one entry.
 
-        ``ttl`` is seconds from now, ``expires`` seconds since the epoch. Raises :class:`InvalidInputError` for what
-        cannot be stored or what the privacy filter keeps out.
+        ``ttl`` is seconds from now, ``expires`` seconds since the epoch; the other arguments are those of
+        :class:`NewEntry`. Raises :class:`InvalidInputError` for what cannot be stored or is kept out by the filter.
         """
         if ttl is not None:
             expires = self._clock.now() + ttl
         new = NewEntry(text, content_type, source, span, tuple(tags), metadata or {}, key, expires)
+        new = new._replace(entities=tuple(entities), relations=tuple(relations))
         return (await self.remember_many([new], name=name, cause=cause))[0]
 
     async def remember_many(
@@ -70,8 +110,7 @@ class Memory:
         Entries that are already there are merged (tags and metadata are united, the new expiry holds). Nothing is
         stored when one of them cannot be.
         """
-        tenant = require_tenant()
-        namespace = tenant.namespace(name)
+        place = self._place(name, cause)
         if len(entries) >= _BATCH_FOR_THREAD:
             prepared = await asyncio.to_thread(prepare, entries, self._privacy)
         else:
@@ -84,9 +123,44 @@ class Memory:
             )
         if not kept:
             return []
-        unit = storing(tenant, name, kept, now=self._clock.now(), cause=cause)
+        ready = await self._embedded(place, kept)
+        embedder = self._asking.embedder
+        model = None if embedder is None else (embedder.name, embedder.dimensions)
+        unit = storing(place.tenant, name, ready, now=place.now, cause=cause, model=model)
         stored = await self._database.write(unit)
-        return [entry_from_row(stored.rows[identity(one)], namespace) for one in kept]
+        return [entry_from_row(stored.rows[identity(one)], place.namespace) for one in kept]
+
+    async def _embedded(self, place: Place, kept: Sequence[Prepared]) -> Sequence[Prepared]:
+        """The same with a vector for each entry whose content the namespace does not have yet."""
+        embedder = self._asking.embedder
+        if embedder is None and all(one.new.embedding is None for one in kept):
+            return kept
+        known = await self._database.read(lambda reader: with_vectors(reader, place.tenant, place.name, kept))
+        return await asyncio.to_thread(embed_missing, kept, known, embedder)
+
+    async def relate(
+        self, source: str, kind: str, target: str, *, weight: float = 1.0, name: str = "default", cause: str = "library"
+    ) -> None:
+        """States a relation between two named things, which are made when they are new."""
+        if weight <= 0 or not entity_name(source) or not entity_name(target) or not kind.strip():
+            raise InvalidInputError(
+                f"the relation {(source, kind, target)!r} with weight {weight} cannot be stored.",
+                remedy="Name both ends and the kind, and give a weight above zero.",
+                field="relation",
+            )
+        place = self._place(name, cause)
+
+        def unit(tx: Transaction) -> None:
+            scope = make_scope(tx, place.tenant, name, place.now)
+            graph = GraphRows(scope)
+            ends = [(entity_name(label), label.strip(), "entity") for label in (source, target)]
+            ids = graph.put_entities(ends)
+            graph.put_relations([RelationRow(ids[ends[0][0]], ids[ends[1][0]], kind.strip(), weight, None)])
+            scope.next_stamp()
+            data = {"added": 0, "changed": 0, "ids": [], "relation": [source, kind, target]}
+            tx.emit(place.event("memory.remembered", data))
+
+        await self._database.write(unit)
 
     # ── recalling ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -102,33 +176,50 @@ class Memory:
         since: float | None = None,
         until: float | None = None,
         min_score: float = 0.0,
+        diversity: float = 0.0,
     ) -> Hits:
         """The ``k`` entries that answer ``query`` best, best first, each with the reasons and its source.
 
         Only entries with all ``tags``, one of ``content_types``, one of ``sources``, and created from ``since`` until
-        ``until`` are considered. Empty when nothing fits or ``query`` has no words.
+        ``until`` are considered. ``diversity`` from 0 to 1 trades score against likeness to the hits before. Empty
+        when nothing fits or ``query`` has no words.
         """
-        tenant = require_tenant()
-        tenant.namespace(name)
+        place = self._place(name)
         if k < 1:
             raise InvalidInputError(f"k is {k}, but must be at least 1.", remedy="Ask for one or more.", field="k")
+        if not 0 <= diversity <= 1:
+            remedy = "0 keeps the order of the scores."
+            raise InvalidInputError(f"diversity is {diversity}, but must be from 0 to 1.", remedy=remedy)
         selection = make_selection(tags, content_types, sources, since, until)
-        question = Question(tenant, name, query, k, selection, min_score, self._clock.now())
-        return await self._database.read(lambda reader: answer(reader, question))
+        question = Question(place.tenant, name, query, k, selection, min_score, place.now, diversity)
+        return await self._asking.answer(question)
+
+    async def warm(self, *, name: str = "default") -> None:
+        """Loads a namespace's index now, so that the first question does not wait for it."""
+        await self._asking.warm(require_tenant(), name)
+
+    async def space(self, *, name: str = "default") -> Space:
+        """The namespace's dense vectors, brought up to date, for pattern search."""
+        tenant = require_tenant()
+        return Space(self._database, tenant, name, await self._asking.warm(tenant, name))
 
     async def get(self, entry_id: str, *, name: str = "default") -> Entry:
         """One entry by its id; :class:`NotFoundError` when this namespace has no such living entry."""
-        tenant = require_tenant()
-        now = self._clock.now()
-
-        def reading(reader: Reader) -> list[EntryRow]:
-            scope = open_scope(reader, tenant, name)
-            return [] if scope is None else scope.entries("id", [entry_id])
-
-        rows = [row for row in await self._database.read(reading) if row.expires is None or row.expires > now]
+        place = self._place(name)
+        rows = await self._reading(place, lambda scope: scope.entries("id", [entry_id]))
+        rows = [row for row in rows or [] if row.expires is None or row.expires > place.now]
         if not rows:
-            raise _no_entry(entry_id, tenant.namespace(name))
-        return entry_from_row(rows[0], tenant.namespace(name))
+            raise NotFoundError(
+                f"there is no entry {entry_id!r} in {place.namespace}.",
+                remedy="`fairlead memory list` shows what is there.",
+                id=entry_id,
+            )
+        return entry_from_row(rows[0], place.namespace)
+
+    async def versions(self, entry_id: str, *, name: str = "default") -> list[dict[str, Any]]:
+        """What an entry was before each change, oldest first: version, content, tags, metadata, when and why."""
+        await self.get(entry_id, name=name)
+        return await self._reading(self._place(name), lambda scope: keeping.versions(scope, entry_id)) or []
 
     async def list(
         self,
@@ -142,62 +233,82 @@ class Memory:
         until: float | None = None,
     ) -> Entries:
         """Living entries, newest first."""
-        tenant = require_tenant()
-        namespace = tenant.namespace(name)
+        place = self._place(name)
         selection = make_selection(tags, content_types, sources, since, until)
-        now = self._clock.now()
+        rows = await self._reading(place, lambda scope: scope.selected(selection, place.now, limit=limit))
+        return [entry_from_row(row, place.namespace) for row in rows or []]
 
-        def reading(reader: Reader) -> list[EntryRow]:
-            scope = open_scope(reader, tenant, name)
-            return [] if scope is None else scope.selected(selection, now, limit=limit)
+    # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────────────
 
-        return [entry_from_row(row, namespace) for row in await self._database.read(reading)]
+    async def feedback(self, hit: Hit, useful: float, *, name: str = "default") -> None:
+        """Says how useful a hit was, from 0 to 1: its entry's success and use move, and the weights learn from it."""
+        if not 0 <= useful <= 1:
+            raise InvalidInputError(f"useful is {useful}, but must be from 0 to 1.", remedy="Scale it.", field="useful")
+        place = self._place(name)
+
+        def unit(tx: Transaction) -> None:
+            scope = make_scope(tx, place.tenant, name, place.now)
+            for row in scope.entries("id", [hit.entry.id]):
+                success = moved_success(row.success_score, useful)
+                scope.note_outcome(row.seq, success, place.now, dict(hit.why), useful)
+                samples = [Sample(terms, value) for terms, value in scope.outcomes()]
+                scope.set_weights(learn_weights(samples)._asdict())
+                scope.next_stamp()
+
+        await self._database.write(unit)
 
     # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def forget(
-        self,
-        *ids: str,
-        name: str = "default",
-        selection: Selection = EVERYTHING,
-        reason: str = "forgotten",
-        cause: str = "library",
+        self, *ids: str, name: str = "default", selection: Selection = EVERYTHING, cause: str = "library"
     ) -> int:
         """Removes entries by id, or all that match a selection, with everything that hangs on them.
 
         Returns how many there were. A call that names neither is refused.
         """
-        tenant = require_tenant()
-        if not ids and selection == EVERYTHING:
-            raise InvalidInputError("forget was given neither ids nor a selection.", remedy="Name what to forget.")
-        now = self._clock.now()
+        _check_named(ids, selection)
+        unit = keeping.removing(self._place(name, cause), ids, selection, "forgotten")
+        return len(await self._database.write(unit))
 
-        def unit(tx: Transaction) -> int:
-            scope = make_scope(tx, tenant, name, now)
-            rows = scope.entries("id", ids) if ids else scope.selected(selection, now, limit=2**31)
-            if rows:
-                scope.remove(rows, reason, cause, now, scope.next_stamp())
-                data = {"namespace": name, "count": len(rows), "reason": reason, "ids": [r.id for r in rows[:100]]}
-                tx.emit(_event("memory.forgotten", tenant, name, data, cause, now))
-            return len(rows)
-
-        return await self._database.write(unit)
+    async def erase(
+        self, *ids: str, name: str = "default", selection: Selection = EVERYTHING, cause: str = "library"
+    ) -> Erasure:
+        """Forgets for good and proves it: index, caches, graph and files are searched for what was erased."""
+        _check_named(ids, selection)
+        return await erase(self._database, self._asking, self._place(name, cause), ids, selection)
 
     async def sweep(self, *, name: str = "default", cause: str = "library") -> int:
         """Removes what has expired and returns how many entries that were. They were not recalled before either."""
-        tenant = require_tenant()
-        now = self._clock.now()
+        return await self._database.write(keeping.sweeping(self._place(name, cause)))
 
-        def unit(tx: Transaction) -> int:
-            scope = make_scope(tx, tenant, name, now)
-            found = [int(r[0]) for r in scope.rows("memory_entries", "seq", "expires <= ?", (now,))]
-            if found:
-                scope.remove(scope.entries("seq", found), "expired", cause, now, scope.next_stamp())
-                data = {"namespace": name, "count": len(found)}
-                tx.emit(_event("memory.swept", tenant, name, data, cause, now))
-            return len(found)
+    async def evict(self, most: int, *, share: float = 0.1, name: str = "default", cause: str = "library") -> int:
+        """With more than ``most`` entries the least worthy go: at least ``share`` of all. Returns how many."""
+        return await self._database.write(keeping.evicting(self._place(name, cause), most, share))
 
-        return await self._database.write(unit)
+    # ── the graph ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def neighbourhood(
+        self, entity: str, *, depth: int = 2, name: str = "default"
+    ) -> tuple[Sequence[Reached], Graph]:
+        """What lies around a named thing, nearest first; :class:`NotFoundError` when nothing is known of it."""
+        found = await self._reading(self._place(name), lambda scope: neighbourhood(GraphRows(scope), entity, depth))
+        if found is None:
+            raise NotFoundError(f"nothing names {entity!r}.", remedy="`fairlead memory recall` searches texts.")
+        reached, graph = found
+        return reached, graph
+
+    async def graph(self, *, name: str = "default") -> Graph:
+        """The whole graph of a namespace."""
+
+        def reading(scope: Scope) -> Graph:
+            rows = GraphRows(scope)
+            return Graph({e.id: e for e in rows.every_entity()}, rows.every_relation())
+
+        return await self._reading(self._place(name), reading) or Graph({}, [])
+
+    async def themes(self, *, name: str = "default") -> Sequence[Sequence[EntityRow]]:
+        """Groups of things that are related among each other, largest first."""
+        return themes(await self.graph(name=name))
 
     # ── looking at the whole ─────────────────────────────────────────────────────────────────────────────────
 
@@ -208,34 +319,106 @@ class Memory:
 
     async def stats(self, *, name: str = "default") -> dict[str, Any]:
         """Counts of a namespace: entries, expired ones still to be swept, words, versions, tombstones, changes."""
-        tenant = require_tenant()
-        now = self._clock.now()
+        place = self._place(name)
+        counts = await self._reading(place, lambda scope: keeping.counts(scope, place.now))
+        return {"namespace": place.namespace, **(counts or {"entries": 0})}
 
-        def reading(reader: Reader) -> dict[str, Any]:
-            scope = open_scope(reader, tenant, name)
-            if scope is None:
-                return {"namespace": tenant.namespace(name), "entries": 0}
-            facts = scope.facts()
-            return {
-                "namespace": tenant.namespace(name),
-                "entries": facts.entries,
-                "expired": scope.count("memory_entries", "expires <= ?", (now,)),
-                "words": facts.words,
-                "versions": scope.count("memory_versions"),
-                "tombstones": scope.count("memory_tombstones"),
-                "changes": facts.changed,
-            }
+    def tiers(self) -> dict[str, Any]:
+        """Hits, misses and sizes of the tiers of this process, and the bytes of its indexes."""
+        return self._asking.stats()
+
+    async def verify(self, *, name: str = "default") -> tuple[Problem, ...]:
+        """What derived tables and indexes get wrong; empty when everything agrees. ``reindex`` mends all of it."""
+        place = self._place(name)
+        return tuple(await self._database.read(lambda reader: keeping.verify(reader, place)))
+
+    async def export(self, *, name: str = "default") -> Sequence[str]:
+        """Every living entry as a line of JSON, oldest first, after a header line."""
+        place = self._place(name)
+
+        def reading(scope: Scope) -> Sequence[str]:
+            rows = keeping.everything(scope, now=place.now)
+            named, related = keeping.stated(scope, rows)
+            entries = [entry_from_row(row, place.namespace) for row in rows]
+            return tuple(to_lines(entries, named, related))
+
+        return await self._reading(place, reading) or tuple(to_lines((), {}, {}))
+
+    async def import_lines(self, lines: Iterable[str], *, name: str = "default", cause: str = "import") -> Imported:
+        """Takes in exported lines in one write, without what was erased here. Doing it twice changes nothing."""
+        new = from_lines(lines)
+        erased = await self._reading(self._place(name), lambda scope: scope.erased()) or set()
+        kept = without_erased(new, erased)
+        await self.remember_many(kept, name=name, cause=cause)
+        return Imported(len(kept), len(new) - len(kept))
+
+    async def reindex(self, *, name: str = "default", cause: str = "library") -> int:
+        """Derives everything from the entries anew, with the current model; returns how many entries that were."""
+        place = self._place(name, cause)
+        embedder = self._asking.embedder
+        vectors: dict[int, tuple[float, bytes]] = {}
+        if embedder is not None:
+            model = embedder
+            vectors = await self._database.read(lambda reader: keeping.embed_all(reader, place, model))
+        of = None if embedder is None else (embedder.name, embedder.dimensions)
+        count = await self._database.write(keeping.rebuilding(place, vectors, of))
+        self._asking.drop_index(place.namespace)
+        return int(count)
+
+    # ── moving to another index ──────────────────────────────────────────────────────────────────────────────
+
+    async def move(self, target: str, share: int, *, name: str = "default", cause: str = "library") -> Sequence[Stage]:
+        """Takes a namespace's vectors to another index by stages, while it serves; ``share`` is 0
+        (shadow), 10, 50 or 100.
+
+        At 0 the new index is filled and every question is put to both. ``target`` ``embedded`` is the way back, at
+        once. Returns what each stage so far has shown.
+        """
+        if share not in SHARES:
+            raise InvalidInputError(f"share is {share}.", remedy="Use 0, 10, 50 or 100.", field="share", value=share)
+        if target != EMBEDDED:
+            self._asking.plan.check(target)
+        place = self._place(name, cause)
+        index = await self._asking.warm(place.tenant, name)
+        before = await self.move_report(name=name)
+
+        def unit(tx: Transaction) -> None:
+            scope = make_scope(tx, place.tenant, name, place.now)
+            if target == EMBEDDED:
+                scope.delete("memory_moves", "1 = 1")
+            else:
+                scope.set_move(target, share, dumps([stage._asdict() for stage in before]).decode(), place.now)
+            scope.next_stamp()
+            data = {"entries": len(index.vectors.numbers()) if index.vectors else 0, "target": target, "share": share}
+            tx.emit(place.event("memory.reindexed", data))
+
+        await self._database.write(unit)
+        await self._asking.warm(place.tenant, name)
+        return await self.move_report(name=name) if target != EMBEDDED else before
+
+    async def move_report(self, *, name: str = "default") -> Sequence[Stage]:
+        """What each stage of the present move has shown in this process; empty without a move."""
+        vectors = self._asking.index(self._place(name).namespace).vectors
+        return vectors.report() if isinstance(vectors, MovingVectors) else []
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _place(self, name: str, cause: str = "library") -> Place:
+        tenant: Tenant = require_tenant()
+        tenant.namespace(name)
+        return Place(tenant, name, self._clock.now(), cause)
+
+    async def _reading(self, place: Place, work: Any) -> Any:
+        def reading(reader: Reader) -> Any:
+            scope = open_scope(reader, place.tenant, place.name)
+            return None if scope is None else work(scope)
 
         return await self._database.read(reading)
 
 
-def _event(type_: str, tenant: Tenant, name: str, data: dict[str, Any], cause: str, now: float) -> Any:
-    return draft(type_, str(tenant), tenant.namespace(name), data, source="memory", cause=cause, time=now)
+def _check_named(ids: Sequence[str], selection: Selection) -> None:
+    if not ids and selection == EVERYTHING:
+        raise InvalidInputError("neither ids nor a selection were given.", remedy="Name what is to be forgotten.")
 
 
-def _no_entry(entry_id: str, namespace: str) -> NotFoundError:
-    return NotFoundError(
-        f"there is no entry {entry_id!r} in {namespace}.",
-        remedy="`fairlead memory list` shows what is there.",
-        id=entry_id,
-    )
+__all__ = ["EntryRow", "Memory"]

@@ -54,14 +54,24 @@ def iterate_words(text: str) -> Iterator[Word]:
     give overlapping pairs of characters.
     """
     for match in _WORD.finditer(text):
-        raw = match.group()
-        for surface in _surfaces(raw):
-            yield Word(surface, _stem(surface), match.start(), match.end())
+        for surface, one in _surfaces_and_stems_of(match.group()):
+            yield Word(surface, one, match.start(), match.end())
 
 
 def stems(text: str) -> list[str]:
     """The stems of a text in order, stop words included."""
-    return [one for match in _WORD.finditer(text) for one in _stems_of(match.group())]
+    return surfaces_and_stems(text)[1]
+
+
+def surfaces_and_stems(text: str) -> tuple[list[str], list[str]]:
+    """The folded words of a text and their stems, in order and of equal length."""
+    surfaces: list[str] = []
+    found: list[str] = []
+    for match in _WORD.finditer(text):
+        for surface, one in _surfaces_and_stems_of(match.group()):
+            surfaces.append(surface)
+            found.append(one)
+    return surfaces, found
 
 
 def query_stems(text: str, most: int = MOST_QUERY_TERMS) -> list[str]:
@@ -78,18 +88,17 @@ def query_stems(text: str, most: int = MOST_QUERY_TERMS) -> list[str]:
 def matching_spans(text: str, wanted: frozenset[str], most: int = 16) -> tuple[tuple[int, int], ...]:
     """Where in ``text`` words with one of the ``wanted`` stems stand, as (start, end) character offsets."""
     spans: list[tuple[int, int]] = []
-    for word in iterate_words(text):
-        span = (word.start, word.end)
-        if word.stem in wanted and (not spans or spans[-1] != span):
-            spans.append(span)
+    for match in _WORD.finditer(text):
+        if any(one in wanted for _, one in _surfaces_and_stems_of(match.group())):
+            spans.append(match.span())
             if len(spans) == most:
                 break
     return tuple(spans)
 
 
 @lru_cache(maxsize=200_000)
-def _stems_of(raw: str) -> tuple[str, ...]:
-    return tuple(_stem(surface) for surface in _surfaces(raw))
+def _surfaces_and_stems_of(raw: str) -> tuple[tuple[str, str], ...]:
+    return tuple((surface, _stem(surface)) for surface in _surfaces(raw))
 
 
 def _stem(surface: str) -> str:

@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 
 from orjson import OPT_NON_STR_KEYS, OPT_SORT_KEYS, dumps, loads
 
-from fairlead.errors import InvalidInputError
+from fairlead.errors import InvalidInputError, ModelMismatchError
 from fairlead.events import draft
 from fairlead.ids import new_id
+from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import NewEntry, address_of, check_entry
-from fairlead.memory.words import ANALYSER_VERSION, stems
-from fairlead.store.database import Transaction
-from fairlead.store.memory import EntryRow, Scope, make_scope
+from fairlead.memory.features import Analysed, analyse
+from fairlead.memory.graph import entity_name
+from fairlead.memory.words import ANALYSER_VERSION
+from fairlead.store.database import Reader, Transaction
+from fairlead.store.memory import EntryRow, Scope, make_scope, open_scope
+from fairlead.store.memory_graph import GraphRows, RelationRow
 from fairlead.tenancy import Tenant
 
 PrivacyFilter = Callable[[NewEntry], NewEntry | None]
@@ -21,16 +25,19 @@ PrivacyFilter = Callable[[NewEntry], NewEntry | None]
 
 _MOST_IDS_IN_EVENT = 100
 
+GIVEN = "given"
+"""The model's name when callers bring their own vectors."""
+
 
 class Prepared(NamedTuple):
     """A checked entry with everything that can be computed before the write."""
 
     new: NewEntry
     address: bytes
-    terms: str
-    length: int
+    analysed: Analysed
     tags: tuple[str, ...]
     metadata: bytes
+    vector: tuple[float, bytes] | None = None
 
 
 class Stored(NamedTuple):
@@ -44,7 +51,7 @@ class Stored(NamedTuple):
 def prepare(entries: Iterable[NewEntry], privacy: PrivacyFilter | None) -> list[Prepared | None]:
     """Checks and analyses each entry, in order; None for one that the privacy filter kept out."""
     prepared: list[Prepared | None] = []
-    analysed: dict[str, list[str]] = {}
+    analysed: dict[str, Analysed] = {}
     for new in entries:
         kept = check_entry(new) if privacy is None else privacy(check_entry(new))
         if kept is None:
@@ -52,12 +59,12 @@ def prepare(entries: Iterable[NewEntry], privacy: PrivacyFilter | None) -> list[
             continue
         if kept is not new:
             check_entry(kept)
-        words = analysed.get(kept.content)
-        if words is None:
-            words = analysed[kept.content] = stems(kept.content)
+        known = analysed.get(kept.content)
+        if known is None:
+            known = analysed[kept.content] = analyse(kept.content)
         tags = tuple(dict.fromkeys(tag.strip() for tag in kept.tags))
         metadata = _metadata_json(kept)
-        prepared.append(Prepared(kept, address_of(kept), " ".join(words), len(words), tags, metadata))
+        prepared.append(Prepared(kept, address_of(kept), known, tags, metadata))
     return prepared
 
 
@@ -67,14 +74,21 @@ def identity(one: Prepared) -> bytes | str:
 
 
 def storing(
-    tenant: Tenant, name: str, prepared: Sequence[Prepared], *, now: float, cause: str
+    tenant: Tenant,
+    name: str,
+    prepared: Sequence[Prepared],
+    *,
+    now: float,
+    cause: str,
+    model: tuple[str, int] | None = None,
 ) -> Callable[[Transaction], Stored]:
     """The unit that writes ``prepared``; writing the same again changes nothing."""
     unique = {identity(one): one for one in prepared}
 
     def unit(tx: Transaction) -> Stored:
         scope = make_scope(tx, tenant, name, now)
-        stored = _Writing(scope, now, cause).store(unique)
+        check_model(scope, model, unique.values())
+        stored = _Writing(scope, now, cause, model[0] if model else GIVEN).store(unique)
         if stored.added or stored.changed:
             ids = [row.id for row in stored.rows.values()][:_MOST_IDS_IN_EVENT]
             data = {"namespace": name, "added": stored.added, "changed": stored.changed, "ids": ids}
@@ -93,11 +107,64 @@ def storing(
     return unit
 
 
+def check_model(scope: Scope, model: tuple[str, int] | None, prepared: Iterable[Prepared]) -> None:
+    """Settles which model a namespace's vectors are of; refuses vectors of another."""
+    sizes = {len(one.vector[1]) for one in prepared if one.vector is not None}
+    if not sizes:
+        return
+    name, dimensions = model or (GIVEN, min(sizes))
+    facts = scope.facts()
+    if facts.model is None:
+        scope.set_facts(model=name, dimensions=dimensions)
+        facts = facts._replace(model=name, dimensions=dimensions)
+    if facts.model != name or sizes != {facts.dimensions}:
+        raise ModelMismatchError(
+            f"the vectors of namespace {facts.name!r} are by {facts.model!r} with {facts.dimensions} dimensions, "
+            f"but these are by {name!r} with {sorted(sizes)}.",
+            remedy="Run `fairlead memory reindex` to embed the namespace with the new model, or use the old one.",
+            model=facts.model,
+            given=name,
+        )
+
+
+def with_vectors(reader: Reader, tenant: Tenant, name: str, prepared: Sequence[Prepared]) -> set[bytes]:
+    """The addresses that already have a vector."""
+    scope = open_scope(reader, tenant, name)
+    if scope is None:
+        return set()
+    rows = {seq: bytes(a) for seq, a in scope.among("memory_entries", "seq, address", "address", _addresses(prepared))}
+    return {rows[int(r[0])] for r in scope.among("memory_vectors", "seq", "seq", rows)}
+
+
+def embed_missing(prepared: Sequence[Prepared], known: set[bytes], embedder: Embedder | None) -> list[Prepared]:
+    """``prepared`` with quantised vectors: those that were given, and each other content embedded once."""
+    from fairlead.memory.dense import quantise, unit
+
+    missing = [one for one in prepared if one.new.embedding is None and one.address not in known]
+    texts = list(dict.fromkeys(one.new.content for one in missing)) if embedder else []
+    vectors: dict[str, tuple[float, bytes]] = {}
+    if embedder is not None and texts:
+        vectors = dict(zip(texts, quantise(embedder.embed(texts)), strict=True))
+    result = []
+    for one in prepared:
+        if one.new.embedding is not None:
+            one = one._replace(vector=quantise(unit(one.new.embedding)[None, :])[0])
+        elif one.address not in known:
+            one = one._replace(vector=vectors.get(one.new.content))
+        result.append(one)
+    return result
+
+
+def _addresses(prepared: Sequence[Prepared]) -> list[bytes]:
+    return [one.address for one in prepared]
+
+
 class _Writing:
     """One write to one namespace."""
 
-    def __init__(self, scope: Scope, now: float, cause: str) -> None:
+    def __init__(self, scope: Scope, now: float, cause: str, model: str = "") -> None:
         self.scope = scope
+        self.model = model
         self.now = now
         self.cause = cause
         self.stamp = 0
@@ -144,22 +211,55 @@ class _Writing:
         self.scope.put_tags((tag, new.seq) for tag in one.tags)
         if new.content != old.content:
             before = self.scope.lengths([new.seq]).get(new.seq, 0)
-            self.scope.replace_words(before, one.length)
+            self.scope.replace_words(before, one.analysed.length)
             self.scope.fts.remove([new.seq])
+            graph = GraphRows(self.scope)
+            named = graph.clear_entry(new.seq)
             self._index([(new.seq, one)])
+            graph.drop_unmentioned(named)
         return new
 
     def _add(self, fresh: list[tuple[bytes | str, Prepared]]) -> dict[bytes | str, EntryRow]:
         first = self.scope.take_numbers(len(fresh))
         rows = {what: self._row(first + n, one) for n, (what, one) in enumerate(fresh)}
-        self.scope.insert_entries(list(rows.values()), [one.length for _, one in fresh])
+        self.scope.insert_entries(list(rows.values()), [one.analysed.length for _, one in fresh])
         self.scope.put_tags((tag, first + n) for n, (_, one) in enumerate(fresh) for tag in one.tags)
         self._index([(first + n, one) for n, (_, one) in enumerate(fresh)])
         return rows
 
     def _index(self, entries: list[tuple[int, Prepared]]) -> None:
-        self.scope.fts.put((seq, one.terms) for seq, one in entries)
-        self.scope.put_features((seq, self.stamp, ANALYSER_VERSION, one.length, b"") for seq, one in entries)
+        self.scope.fts.put((seq, one.analysed.terms) for seq, one in entries)
+        self.scope.put_features(
+            (seq, self.stamp, ANALYSER_VERSION, one.analysed.length, one.analysed.words, one.analysed.grams)
+            for seq, one in entries
+        )
+        self._link([(seq, one.new) for seq, one in entries if one.new.entities or one.new.relations])
+        vectors = [(seq, one.vector) for seq, one in entries if one.vector is not None]
+        if vectors:
+            model = self.model
+            self.scope.put_vectors((seq, self.stamp, model, scale, data) for seq, (scale, data) in vectors)
+
+    def _link(self, entries: list[tuple[int, NewEntry]]) -> None:
+        """Writes what entries name and state into the graph."""
+        if not entries:
+            return
+        graph = GraphRows(self.scope)
+        named: dict[str, str] = {}
+        for _, new in entries:
+            for label in (*new.entities, *(end for r in new.relations for end in (r[0], r[2]))):
+                named.setdefault(entity_name(label), label.strip())
+        named.pop("", None)
+        ids = graph.put_entities((name, label, "entity") for name, label in named.items())
+        mentions, relations = [], []
+        for seq, new in entries:
+            for source, kind, target in new.relations:
+                ends = (ids.get(entity_name(source)), ids.get(entity_name(target)))
+                if ends[0] is not None and ends[1] is not None:
+                    relations.append(RelationRow(ends[0], ends[1], kind, 1.0, seq))
+                    mentions += [(ends[0], seq), (ends[1], seq)]
+            mentions += [(ids[name], seq) for label in new.entities if (name := entity_name(label)) in ids]
+        graph.put_mentions(mentions)
+        graph.put_relations(relations)
 
     def _row(self, seq: int, one: Prepared) -> EntryRow:
         new = one.new

@@ -7,8 +7,10 @@ The result is plain JSON. A *statement* in it is a sentence exactly as the docum
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from fairlead.pipeline.analysis.claims import check_worthiness
 from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
@@ -18,13 +20,25 @@ from fairlead.pipeline.analysis.summary import mmr, rank_sentences
 from fairlead.pipeline.documents import Document
 from fairlead.pipeline.text.reading import Reading, Sentence, read
 from fairlead.pipeline.text.words import fold, words_of
+from fairlead.pipeline.text.wordset import word_set
 
 ANALYSIS_VERSION = 1
 _MOST_STATEMENTS = 48
 _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
 _BLOCK_TERMS = 24
-_DEFINING = frozenset("is are provides provide makes allows lets helps offers implements contains gives parses".split()) | frozenset("provide make allow let help offer implement contain give parse".split())
+_CHECK_WORTHY = 0.7
+_PLAINLY_CHECK_WORTHY = 0.85
+_MOST_CLAIMS = 12
+_DEFINING = word_set(
+    """
+    is are provides provide makes allows lets helps offers implements contains gives parses
+    """
+) | word_set(
+    """
+    provide make allow let help offer implement contain give parse
+    """
+)
 
 
 def analyse(document: Document) -> dict[str, Any]:
@@ -59,14 +73,26 @@ def analyse(document: Document) -> dict[str, Any]:
         },
         "summary": summary,
         "statements": statements,
-        "key_phrases": [phrase._asdict() for phrase in phrases[:40]],
+        "key_phrases": [phrase.to_dict() for phrase in phrases[:40]],
         "entities": entities_of(reading) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
+        "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
     }
+
+
+def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The statements most worth checking, best first, with the score and the signs that speak for it."""
+    found: list[tuple[float, int, dict[str, Any]]] = []
+    for sentence in reading.sentences:
+        if sentence.quality >= 0.3:
+            worth, reasons = check_worthiness(sentence.text)
+            if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
+                found.append((-worth, sentence.start, {**shaped(sentence), "worth": round(worth, 3), "signs": reasons}))
+    return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]
 
 
 def _chosen(reading: Reading, keys: set[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -116,7 +142,7 @@ def statement_of(reading: Reading, sentence: Sentence, keys: set[str], score: fl
 def _blocks(reading: Reading, phrases: list[KeyPhrase]) -> list[dict[str, int]]:
     """Counts of the terms and key phrases in stretches of six sentences; at most forty, evenly taken."""
     keys = {phrase.key for phrase in phrases if " " in phrase.key}
-    good = [sentence for sentence in reading.sentences if sentence.quality >= 0.1]
+    good = [sentence for sentence in reading.sentences if sentence.quality >= 0.2]
     stretches = [good[i : i + _BLOCK_SENTENCES] for i in range(0, len(good), _BLOCK_SENTENCES)]
     if len(stretches) > _MOST_BLOCKS:
         stretches = [stretches[i * len(stretches) // _MOST_BLOCKS] for i in range(_MOST_BLOCKS)]
@@ -124,7 +150,9 @@ def _blocks(reading: Reading, phrases: list[KeyPhrase]) -> list[dict[str, int]]:
     for stretch in stretches:
         counts: Counter[str] = Counter(term for sentence in stretch for term in sentence.terms)
         for sentence in stretch:
-            counts.update(key for words in phrases_in(sentence.tokens) if len(words) > 1 and (key := key_of(words)) in keys)
+            counts.update(
+                key for words in phrases_in(sentence.tokens) if len(words) > 1 and (key := key_of(words)) in keys
+            )
         if counts:
             best = sorted(counts.items(), key=lambda item: (-item[1], -len(item[0]), item[0]))[:_BLOCK_TERMS]
             blocks.append(dict(best))

@@ -13,12 +13,17 @@ from fairlead.pipeline.documents import Block, Document, Segment, checksum, plac
 from fairlead.pipeline.formats import captions, plain, tables
 from fairlead.pipeline.sources import DocumentRef, read_bytes
 from fairlead.pipeline.text.language import identify
+from fairlead.pipeline.text.wordset import word_set
 
 _INTRODUCTION = re.compile(
     r"(?:\b[Mm]y name(?:'s|’s)? (?:is |'s )?|^(?:\w+[,.!]? ){0,4}[Tt]his is |\bI'm |\bI am |\bI’m |\bi am )"
-    r"((?:[A-Z][\w'’-]+)(?: [A-Z][\w'’-]+){0,2})(?=[\s,.]|$)"
+    r"((?:[A-Z][\w’-]+)(?: [A-Z](?:[’'][A-Z])?[\w-]+){0,2})(?=[\s,.]|$)"
 )
-_NO_NAMES = frozenset("Slide Web Today Google Microsoft Intel Part Invited Chapter Part Session Machine Learning The A An".split())
+_NO_NAMES = word_set(
+    """
+    Slide Web Today Google Microsoft Intel Part Invited Chapter Part Session Machine Learning The A An
+    """
+)
 _LONGEST_TEXT = 20_000_000
 
 
@@ -70,7 +75,9 @@ def decode(data: bytes) -> tuple[str, str]:
         even, odd = data[:65536:2].count(0), data[1:65536:2].count(0)
         half = max(len(data[:65536]) // 2, 1)
         if max(even, odd) * 10 < half * 7 or min(even, odd) * 10 > half:
-            raise InvalidInputError("the file holds NUL bytes: it is no text.", remedy="Check its type.", field="content")
+            raise InvalidInputError(
+                "the file holds NUL bytes: it is no text.", remedy="Check its type.", field="content"
+            )
         encoding = "utf-16-be" if even > odd else "utf-16-le"
         return data.decode(encoding, "replace"), encoding
     try:
@@ -78,7 +85,9 @@ def decode(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         control = sum(data[:65536].count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
         if control * 20 > len(data[:65536]):
-            raise InvalidInputError("the file is binary: it is no text.", remedy="Check its type.", field="content") from None
+            raise InvalidInputError(
+                "the file is binary: it is no text.", remedy="Check its type.", field="content"
+            ) from None
         return data.decode("windows-1252", "replace"), "windows-1252"
 
 

@@ -22,9 +22,8 @@ def passages(document: Document) -> list[dict[str, Any]]:
     held: list[tuple[int, int, int]] = []
     for index, segment in enumerate(document.segments):
         before = document.segments[held[-1][2]] if held else segment
-        if (segment.heading, segment.speaker) != (before.heading, before.speaker):
-            _close(document, text, held, found)
-        elif held and len(held) >= _FEWEST and segment.kind == "prose":
+        moved = (segment.heading, segment.speaker) != (before.heading, before.speaker)
+        if moved or (len(held) >= _FEWEST and segment.kind == "prose"):
             _close(document, text, held, found)
         for start, end in split_sentences(segment.text):
             if held and (len(held) >= _MOST or segment.start_char + end - held[0][0] > _LENGTH):

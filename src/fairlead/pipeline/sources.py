@@ -11,10 +11,13 @@ import stat
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.pipeline.documents import short_id
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 KINDS = {
     ".txt": "text",
@@ -65,7 +68,9 @@ class DocumentRef(NamedTuple):
         unknown = sorted(set(value) - set(cls._fields))
         if unknown or not {"id", "kind"} <= set(value):
             raise InvalidInputError(
-                f"not a document reference: {sorted(value)}.", remedy="Use what discover_documents returned.", field="ref"
+                f"not a document reference: {sorted(value)}.",
+                remedy="Use what discover_documents returned.",
+                field="ref",
             )
         return cls(**{"title": "", **value})
 
@@ -80,7 +85,9 @@ def discover(paths: Sequence[str | Path]) -> list[DocumentRef]:
     for given in paths:
         path = Path(given).expanduser()
         if not path.exists():
-            raise NotFoundError(f"input {str(given)!r} does not exist.", remedy="Give an existing file or folder.", field="inputs")
+            raise NotFoundError(
+                f"input {str(given)!r} does not exist.", remedy="Give an existing file or folder.", field="inputs"
+            )
         root = path.resolve()
         found = _walk(root, root) if root.is_dir() else iter([_file_ref(root, root.parent, asked_for=True)])
         for ref in found:
@@ -88,7 +95,9 @@ def discover(paths: Sequence[str | Path]) -> list[DocumentRef]:
                 refs.append(ref)
             if len(refs) > MOST_FILES:
                 raise InvalidInputError(
-                    f"more than {MOST_FILES:,} documents under {str(given)!r}.", remedy="Give a smaller folder.", field="inputs"
+                    f"more than {MOST_FILES:,} documents under {str(given)!r}.",
+                    remedy="Give a smaller folder.",
+                    field="inputs",
                 )
     unique = {ref.id: ref for ref in reversed(refs)}
     return [ref for ref in refs if unique.pop(ref.id, None) is not None]
@@ -106,7 +115,11 @@ def _walk(folder: Path, root: Path) -> Iterator[DocumentRef | None]:
             continue
         if entry.is_symlink():
             if not _stays_inside(path, root):
-                yield _refused(path, root, "it is a link that leads out of the folder") if path.suffix.lower() in KINDS else None
+                yield (
+                    _refused(path, root, "it is a link that leads out of the folder")
+                    if path.suffix.lower() in KINDS
+                    else None
+                )
         elif entry.is_dir(follow_symlinks=False):
             if entry.name not in _SKIPPED_FOLDERS:
                 yield from _walk(path, root)
@@ -143,7 +156,9 @@ def _file_ref(path: Path, root: Path, *, asked_for: bool = False) -> DocumentRef
 
 
 def _refused(path: Path, root: Path, reason: str) -> DocumentRef:
-    return DocumentRef(_file_id(path, root), path.name, KINDS.get(path.suffix.lower(), "unknown"), path=str(path), error=reason)
+    return DocumentRef(
+        _file_id(path, root), path.name, KINDS.get(path.suffix.lower(), "unknown"), path=str(path), error=reason
+    )
 
 
 def _file_id(path: Path, root: Path) -> str:
@@ -167,7 +182,7 @@ class BuiltIn(NamedTuple):
     left_out: dict[str, int]
 
 
-def discover_installed(*, readmes: int = 40, licences: int = 40, topics: int = 30, least: int = 600) -> BuiltIn:
+def discover_installed(*, readmes: int = 60, licences: int = 36, topics: int = 20, least: int = 600) -> BuiltIn:
     """READMEs and licences of the installed distributions, and topics of Python's own manual.
 
     At most so many of each; the rest is counted in ``left_out``. A README or topic needs ``least`` characters, and
@@ -176,7 +191,11 @@ def discover_installed(*, readmes: int = 40, licences: int = 40, topics: int = 3
     """
     distributions = {dist.name.lower(): dist for dist in metadata.distributions() if dist.name}
     ordered = [distributions[name] for name in sorted(distributions) if name != "fairlead"]
-    texts = [ref for dist in ordered if (ref := _readme_ref(dist)) and ref.bytes >= least and not ref.title.startswith("types-")]
+    texts = [
+        ref
+        for dist in ordered
+        if (ref := _readme_ref(dist)) and ref.bytes >= least and not ref.title.startswith("types-")
+    ]
     papers = [ref for dist in ordered for ref in _licence_refs(dist)]
     manual = [ref for ref in _topic_refs() if ref.bytes >= least * 2]
     families = {"readme": (texts, readmes), "licence": (papers, licences), "topic": (manual, topics)}
@@ -195,26 +214,42 @@ def _readme_ref(dist: metadata.Distribution) -> DocumentRef | None:
     text = description_of(dist)
     if not text.strip():
         return None
-    return DocumentRef(short_id("readme", dist.name.lower()), dist.name, "readme", origin=f"distribution:{dist.name}", bytes=len(text.encode()))
+    return DocumentRef(
+        short_id("readme", dist.name.lower()),
+        dist.name,
+        "readme",
+        origin=f"distribution:{dist.name}",
+        bytes=len(text.encode()),
+    )
 
 
 def description_of(dist: metadata.Distribution) -> str:
     """The long description of a distribution, which is its README; empty when it has none."""
-    payload: object = dist.metadata.get_payload()  # type: ignore[attr-defined]
-    text = payload if isinstance(payload, str) else ""
-    return text or dist.metadata.get("Description", "") or ""
+    message = cast("Message", dist.metadata)
+    payload = message.get_payload()
+    return (payload if isinstance(payload, str) else "") or str(message.get("Description", "") or "")
 
 
 def _licence_refs(dist: metadata.Distribution) -> Iterator[DocumentRef]:
     """The licence at the top of the distribution's metadata; those of parts inside it are left to the package."""
     for file in sorted(dist.files or (), key=str):
         parts = file.parts
-        top = len(parts) >= 2 and parts[0].endswith(".dist-info") and (len(parts) == 2 or (len(parts) == 3 and parts[1] == "licenses"))
+        top = (
+            len(parts) >= 2
+            and parts[0].endswith(".dist-info")
+            and (len(parts) == 2 or (len(parts) == 3 and parts[1] == "licenses"))
+        )
         if top and file.name.lower().startswith(_LICENCE_NAMES):
             path = Path(str(dist.locate_file(file)))
             if path.is_file() and path.stat().st_size <= MEGABYTE:
                 name = f"{dist.name} {file.name}"
-                yield DocumentRef(short_id("licence", name.lower()), name, "licence", origin=f"licence:{dist.name}:{file}", bytes=path.stat().st_size)
+                yield DocumentRef(
+                    short_id("licence", name.lower()),
+                    name,
+                    "licence",
+                    origin=f"licence:{dist.name}:{file}",
+                    bytes=path.stat().st_size,
+                )
 
 
 def _topic_refs() -> Iterator[DocumentRef]:
@@ -223,7 +258,13 @@ def _topic_refs() -> Iterator[DocumentRef]:
     for name in sorted(topics, key=str.lower):
         text = topics[name]
         title = next((line.strip() for line in text.splitlines() if line.strip()), name).replace('"', "")
-        yield DocumentRef(short_id("topic", name), f"Python manual: {title}", "topic", origin=f"topic:{name}", bytes=len(text.encode()))
+        yield DocumentRef(
+            short_id("topic", name),
+            f"Python manual: {title}",
+            "topic",
+            origin=f"topic:{name}",
+            bytes=len(text.encode()),
+        )
 
 
 # ── reading what a reference names ───────────────────────────────────────────────────────────────────────────
@@ -239,7 +280,8 @@ def read_bytes(ref: DocumentRef) -> tuple[bytes, str]:
     match scheme:
         case "distribution":
             dist = _distribution(rest)
-            return description_of(dist).encode("utf-8", "replace"), dist.metadata.get("Description-Content-Type") or "text/x-rst"
+            form = cast("Message", dist.metadata).get("Description-Content-Type")
+            return description_of(dist).encode("utf-8", "replace"), str(form or "text/x-rst")
         case "licence":
             name, _, file = rest.partition(":")
             path = Path(str(_distribution(name).locate_file(file)))
@@ -249,14 +291,18 @@ def read_bytes(ref: DocumentRef) -> tuple[bytes, str]:
 
             if rest in topics:
                 return topics[rest].encode(), "text"
-    raise NotFoundError(f"document {ref.title!r} has no readable origin {ref.origin!r}.", remedy="Discover again.", field="origin")
+    raise NotFoundError(
+        f"document {ref.title!r} has no readable origin {ref.origin!r}.", remedy="Discover again.", field="origin"
+    )
 
 
 def _distribution(name: str) -> metadata.Distribution:
     try:
         return metadata.distribution(name)
     except metadata.PackageNotFoundError as exc:
-        raise NotFoundError(f"distribution {name!r} is not installed any more.", remedy="Discover again.", field="origin") from exc
+        raise NotFoundError(
+            f"distribution {name!r} is not installed any more.", remedy="Discover again.", field="origin"
+        ) from exc
 
 
 def _read_file(path: Path, limit: int) -> bytes:
@@ -269,7 +315,9 @@ def _read_file(path: Path, limit: int) -> bytes:
                 raise InvalidInputError(f"{path} is not a regular file.", remedy="Leave it out.", field="path")
             data = file.read(limit + 1)
     except OSError as exc:
-        raise InvalidInputError(f"{path} cannot be read: {exc.strerror}.", remedy="Check that it exists and may be read.", field="path") from exc
+        raise InvalidInputError(
+            f"{path} cannot be read: {exc.strerror}.", remedy="Check that it exists and may be read.", field="path"
+        ) from exc
     if len(data) > limit:
         raise InvalidInputError(f"{path} has more than {limit:,} bytes.", remedy="Split it.", field="path")
     return data

@@ -30,7 +30,12 @@ def discover_documents(inputs: Sequence[str] | None = None) -> list[dict[str, An
     built_in = discover_installed()
     names = {"readme": "READMEs", "licence": "licence texts", "topic": "manual topics"}
     notes = [
-        DocumentRef(short_id("note", kind), f"{count} further {names[kind]}", "left-out", error="left out to keep the brief to a bounded set")
+        DocumentRef(
+            short_id("note", kind),
+            f"{count} further {names[kind]}",
+            "left-out",
+            error="left out to keep the brief to a bounded set",
+        )
         for kind, count in built_in.left_out.items()
         if count
     ]
@@ -38,19 +43,35 @@ def discover_documents(inputs: Sequence[str] | None = None) -> list[dict[str, An
 
 
 def parse_document(ref: dict[str, Any]) -> dict[str, Any]:
-    """The document that ``ref`` names, as :meth:`fairlead.pipeline.documents.Document.to_dict`, or why it cannot be read."""
+    """The document that ``ref`` names, or why it cannot be read.
+
+    The shape is that of :meth:`fairlead.pipeline.documents.Document.to_dict`.
+    """
     from fairlead.errors import RefusedError
     from fairlead.pipeline.parsing import parse
     from fairlead.pipeline.sources import DocumentRef
 
     reference = DocumentRef.from_dict(ref)
-    unread = {"id": reference.id, "title": reference.title, "kind": reference.kind, "source": reference.path or reference.origin}
+    unread = {
+        "id": reference.id,
+        "title": reference.title,
+        "kind": reference.kind,
+        "source": reference.path or reference.origin,
+    }
     if reference.error:
         return {**unread, "error": reference.error}
     try:
         return parse(reference).to_dict()
     except RefusedError as exc:
         return {**unread, "error": exc.message}
+
+
+def redact_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what is private in it; what was taken out is counted in its warnings."""
+    from fairlead.pipeline.documents import Document
+    from fairlead.pipeline.privacy import redact_segments
+
+    return document if document.get("error") else redact_segments(Document.from_dict(document)).to_dict()
 
 
 def analyse_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -64,9 +85,10 @@ def analyse_document(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def passages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """What memory keeps: ``{text, document, title, source, start_char, end_char, heading?, speaker?, start_s?, end_s?}``.
+    """What memory keeps of a document.
 
-    Three to six sentences each, within one heading and one speaker.
+    ``{text, document, title, source, start_char, end_char, heading?, speaker?, start_s?, end_s?}`` each: three to six
+    sentences within one heading and one speaker.
     """
     from fairlead.pipeline.documents import Document
     from fairlead.pipeline.passages import passages
@@ -97,5 +119,6 @@ __all__ = [
     "discover_documents",
     "parse_document",
     "passages_of",
+    "redact_document",
     "write_outputs",
 ]

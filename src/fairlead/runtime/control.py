@@ -77,6 +77,8 @@ class Control:
 
     async def _send(self, run: RunRow, verb: str, args: Args, cause: str) -> Args:
         store, now = self.engine.store, self.engine.clock.now()
+        if verb == "steer":
+            args = {"message_id": new_id("msg"), **args}
         command = CommandRow(new_id("cmd"), run.id, verb, encode(args).decode(), cause, now, None, None, None)
         drafts = [self._draft(run, _REQUESTED[verb], {}, cause)] if verb in _REQUESTED else []
         columns = {f"{verb}_cause": cause} if verb in _REQUESTED else {}
@@ -88,6 +90,10 @@ class Control:
                 return _read_answer(answered)
             await asyncio.sleep(_LOOK_AGAIN)
             if not self.engine.is_owned(run):
+                # A process that ends with the run answers first and lets go after, so its answer counts now.
+                answered = await store.command(command.id)
+                if answered is not None and answered.answered is not None:
+                    return _read_answer(answered)
                 current = await self.engine.require(run.id)
                 if current.owner == run.owner:
                     return await self.ask(current, verb, args, cause)
@@ -236,6 +242,9 @@ class Control:
 
     async def _steer(self, execution: Execution, args: Args, cause: str) -> Args:
         message_id = str(args.get("message_id") or new_id("msg"))
+        if execution.has_message(message_id):
+            # The process died between taking the request and answering it; it is answered now and not taken twice.
+            return {"message_id": message_id}
         facts = {"message_id": message_id, "message": args["message"]}
         await self.engine.store.append(self._draft(execution.run, "run.steered", facts, cause))
         execution.put_message(message_id, args["message"])
@@ -258,9 +267,11 @@ class Control:
         if key not in execution.blocked:
             waiting = ", ".join(execution.blocked) or "nothing"
             raise NotFoundError(f"run {run.id} does not wait for {key!r}.", remedy=f"It waits for: {waiting}.", key=key)
+        asked = execution.asking.get(key)
         row = await self._write_decision(run, args, cause)
-        if key in execution.asking:
-            execution.asking[key].set_result(args.get("value"))
+        if asked is not None:
+            if row is not None:
+                execution.journal[row.key] = row
             execution.blocked.pop(key, None)
         if run.id in self._stalling:
             self._stalling.discard(run.id)
@@ -269,8 +280,11 @@ class Control:
             )
             execution.held = False
             execution._opened.set()
-        if key not in execution.asking:
+        if asked is None:
             execution.unblock(key, row)
+        elif not asked.done():
+            # Last, so that whoever asked goes on with an open gate.
+            asked.set_result(args.get("value"))
         return {"key": key, "word": args["word"]}
 
     async def stall(self, execution: Execution) -> None:
@@ -361,6 +375,8 @@ class Control:
     # ── small things ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _too_late(self, run: RunRow, action: str) -> StateError:
+        # A run that has just ended here may not be stored as ended yet; its caller should read what it became.
+        await self.engine.settled(run.id)
         current = await self.engine.require(run.id)
         return refuse(run.id, current.state, action)
 

@@ -18,7 +18,7 @@ from fairlead.errors import (
     StopError,
     WorkflowChangedError,
 )
-from fairlead.events import Draft, draft
+from fairlead.events import Draft, Event, draft
 from fairlead.ids import new_id
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime.breaker import BreakerPolicy
@@ -127,6 +127,11 @@ class Runtime:
         self._unwatch = self.store.watch(look)
         await self.hooks.fire(Moment("session.pre", "session", "", "", None))
         return self
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is letting go of its runs and takes no new ones."""
+        return self._closing
 
     @property
     def owner_id(self) -> str | None:
@@ -331,12 +336,30 @@ class Runtime:
                 pending = self.store.record(journal[key], self._draft(run, "step.marked_unknown", {"step": key}, cause))
                 if pending is not None:
                     await pending
+        history = await self._message_history(run.id)
         paused = claimed.state == RunState.PAUSED
         if claimed.state == RunState.INIT:
             await self.store.transition(run.id, ("init",), "running", owner=owner, started=self.clock.now())
         execution = self._begin(claimed, plan, decode(claimed.input), journal, held=paused)
+        delivered = {said.data["message_id"] for said in history if said.type == "run.message_delivered"}
+        for said in history:
+            if said.type == "run.steered":
+                message_id = said.data["message_id"]
+                execution.put_message(message_id, said.data["message"], delivered=message_id in delivered)
         self._control.look()
         return execution
+
+    async def _message_history(self, run_id: str) -> list[Event]:
+        """What was said to a run and what of it was received: an accepted message outlives the process that had it."""
+        found: list[Event] = []
+        while page := await self.store.events(
+            after=found[-1].index if found else 0,
+            subject=run_id,
+            types=("run.steered", "run.message_delivered"),
+            limit=500,
+        ):
+            found += page
+        return found
 
     def plan_of_run(self, run: RunRow) -> Plan:
         """The plan to resume a run with; :class:`WorkflowChangedError` when it is not the one it started with."""
@@ -430,6 +453,12 @@ class Runtime:
             raise NotFoundError(f"there is no run {run_id!r}.", remedy="See `fairlead runs list`.", run_id=run_id)
         return run
 
+    async def settled(self, run_id: str) -> None:
+        """Waits until the end of a run that has ended here is stored."""
+        execution, future = self.executions.get(run_id), self._finished.get(run_id)
+        if execution is not None and future is not None and execution.done.done():
+            await asyncio.wait([future])
+
     async def control(
         self, run_id: str, verb: str, args: Mapping[str, Any] | None = None, *, cause: str, tenant: str | None = None
     ) -> dict[str, Any]:
@@ -438,26 +467,26 @@ class Runtime:
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
 
-    def limiters(self, agent: str | None, tenant: str) -> tuple[Limiter, ...]:
-        """The limits that a step of an agent falls under, the narrowest first."""
+    def limiters(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
+        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
         key = (agent, tenant)
         known = self._limiters.get(key)
         if known is None:
-            known = self._limiters[key] = tuple(self._limits(agent, tenant))
+            known = self._limiters[key] = tuple(self._limits(agent, tenant, most))
         return known
 
-    def _limits(self, agent: str | None, tenant: str) -> list[Limiter]:
+    def _limits(self, agent: str | None, tenant: str, most: int | None) -> list[Limiter]:
         options, limits = self.options, []
-        if agent is not None and options.max_concurrency_per_agent is not None:
-            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant)))
+        bounds = [n for n in (most, options.max_concurrency_per_agent) if n is not None]
+        if agent is not None and bounds:
+            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant, min(bounds))))
         if options.max_concurrency_per_tenant is not None:
             limits.append(self._by_tenant.setdefault(tenant, Limiter(options.max_concurrency_per_tenant)))
         if self._global is not None:
             limits.append(self._global)
         return limits
 
-    def _agent_limiter(self, agent: str, tenant: str) -> Limiter:
-        most = self.options.max_concurrency_per_agent or 1
+    def _agent_limiter(self, agent: str, tenant: str, most: int) -> Limiter:
         if not self.options.adaptive:
             return Limiter(most)
 

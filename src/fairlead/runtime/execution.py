@@ -21,7 +21,7 @@ from fairlead.runtime.fanout import FanOut, join_results
 from fairlead.runtime.limits import Limiter
 from fairlead.runtime.outcome import Outcome, Status, edge_refusal, outcome_of, result_of_row, row_of_result
 from fairlead.runtime.plan import Plan
-from fairlead.runtime.step import StepContext, _current
+from fairlead.runtime.step import Scope, StepContext, _current
 from fairlead.store.codec import PAYLOAD_VERSION, digest, encode, settle, settle_volatile
 from fairlead.store.port import JournalRow, RunRow
 from fairlead.tenancy import Tenant, adopt_tenant
@@ -76,7 +76,9 @@ class Execution:
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
+        self._limits: dict[str | None, tuple[Limiter, ...]] = {}
         self._messages: deque[tuple[str, str]] = deque()
+        self._message_ids: set[str] = set()
         self._input_hash = digest(run.input)
         self._tenant = Tenant(*run.tenant.split(":", 1))
         # Every unit's task starts from this context: whoever frees a slot must not lend its own to the next.
@@ -87,13 +89,9 @@ class Execution:
 
     def start(self) -> None:
         """Begins with the nodes that wait for nothing."""
-        followers = {f for targets in self.plan.shape.followers for f in targets}
         for number in self.plan.shape.order:
-            if self._waiting[number] == 0 and self.results[number] is None:
-                if number in followers:
-                    self._fan(number).opened = True
-                else:
-                    self._arrive(number)
+            if not self.plan.shape.incoming[number] and self.results[number] is None:
+                self._arrive(number)
         self._pump()
 
     def hold(self) -> list[str]:
@@ -128,22 +126,29 @@ class Execution:
         """Holds, gives what is in flight ``grace`` seconds to finish, then cancels the rest."""
         self.hold()
         tasks = [task for task in self.tasks.values() if not task.done()]
-        if tasks and grace > 0 and len(self.asking) + self.parked < len(tasks):
+        if tasks and grace > 0 and self.in_flight > 0:
             await asyncio.wait(tasks, timeout=grace)
         await self.stop("checkpoint")
 
     @property
     def in_flight(self) -> int:
         """Units that are really working: neither held at a safe point nor waiting for a person."""
-        return len(self.tasks) - self.parked - len(self.asking)
+        return len(self.tasks) - self.parked
+
+    def look_around(self) -> None:
+        """Nothing in some step is at work: perhaps nothing is anywhere.
+
+        Looked at in a moment, because siblings that were started with the one that waits may not have begun yet.
+        """
+        self.engine.loop.call_soon(self._look_around)
+
+    def _look_around(self) -> None:
+        if not self.done.done() and self.stopping is None:
+            self._check_stall()
+            self._check_drained()
 
     async def wait_until_open(self) -> None:
-        self.parked += 1
-        self._check_drained()
-        try:
-            await self._opened.wait()
-        finally:
-            self.parked -= 1
+        await self._opened.wait()
 
     # ── the dataflow ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,6 +206,7 @@ class Execution:
         for follower in self.plan.shape.followers[number]:
             if self.results[follower] is None:
                 self._size(follower, [None] * len(items))
+                self._close_if_empty(follower)
 
     def _open_follower(self, number: int) -> None:
         fan = self._fan(number)
@@ -253,8 +259,7 @@ class Execution:
         self._check_end()
 
     def _take_slot(self, number: int, k: int) -> bool:
-        agent = self.plan.agents[number]
-        for limiter in self.engine.limiters(agent, self.run.tenant):
+        for limiter in self._limiters(number):
             if not limiter.try_acquire():
                 self._give_back(number, limiter)
 
@@ -267,8 +272,15 @@ class Execution:
                 return False
         return True
 
+    def _limiters(self, number: int) -> tuple[Limiter, ...]:
+        agent = self.plan.agents[number]
+        limits = self._limits.get(agent)
+        if limits is None:
+            limits = self._limits[agent] = self.engine.limiters(agent, self.run.tenant, self.plan.most[number])
+        return limits
+
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
-        for limiter in self.engine.limiters(self.plan.agents[number], self.run.tenant):
+        for limiter in self._limiters(number):
             if limiter is until:
                 return
             limiter.release()
@@ -311,7 +323,10 @@ class Execution:
             self._give_back(number)
             if self.held:
                 self._check_drained()
-            self._pump()
+            if self._ready:
+                self._pump()
+            else:
+                self._check_end()
 
     async def _run_unit(self, number: int, k: int) -> None:
         key = self._key(number, k)
@@ -329,6 +344,8 @@ class Execution:
             if self.stopping is not None or (task is not None and task.cancelling()):
                 raise
             result = StepResult.processing_error(f"step {key!r} cancelled itself.")
+        finally:
+            step.end()
         try:
             data = self._settle_value(result)
         except FairleadError as exc:
@@ -369,7 +386,7 @@ class Execution:
             finished=finished,
         )
         type_ = "step.skipped" if result.skipped else "step.completed" if result.success else "step.failed"
-        facts: dict[str, Any] = {"step": step.key, "seconds": round(finished - started, 6)}
+        facts: dict[str, Any] = {"step": step.key, "seconds": int((finished - started) * 1e6) / 1e6}
         if not result.success:
             facts |= {"error": result.error, "category": str(result.error_category), "attempts": step.attempt}
         elif result.skipped:
@@ -379,7 +396,7 @@ class Execution:
             await pending
 
     def _learn(self, number: int, result: StepResult) -> None:
-        for limiter in self.engine.limiters(self.plan.agents[number], self.run.tenant):
+        for limiter in self._limiters(number):
             limiter.observe(result.error_category)
 
     def _settle_item(self, number: int, k: int, result: StepResult) -> None:
@@ -417,7 +434,7 @@ class Execution:
         self._conclude(number, result, recorded=True)
 
     def _skip(self, number: int, reason: str) -> None:
-        result = StepResult.skip(reason)
+        result = StepResult.skip(reason, root=reason.partition(" was skipped because ")[2] or reason)
         key = self._key(number, -1)
         if key not in self.journal:
             now = self.clock.now()
@@ -475,7 +492,7 @@ class Execution:
             return
         if self._unsettled == 0:
             self.done.set_result(self._outcome())
-        else:
+        elif self.blocked:
             self._check_stall()
 
     def _check_stall(self) -> None:
@@ -530,13 +547,12 @@ class Execution:
             (n, k) for n, fan in self._fans.items() for k in range(len(fan.results)) if fan.results[k] is None
         ]
 
-    async def ask(self, key: str, question: str) -> Any:
+    async def ask(self, key: str, question: str, scope: Scope) -> Any:
         future = self.asking[key] = self.engine.loop.create_future()
         self.block(key, question, "question")
         try:
-            self._check_stall()
-            self._check_drained()
-            return await future
+            with scope.wait():
+                return await future
         finally:
             self.asking.pop(key, None)
             self.blocked.pop(key, None)
@@ -552,7 +568,7 @@ class Execution:
             raise EffectUnknownError(f"part {key!r} may have acted on the world when its process died", key=key)
         return result_of_row(row)
 
-    async def record_start(self, key: str, kind: str, started: float) -> None:
+    async def record_start(self, key: str, kind: str, started: float) -> JournalRow:
         """The first half of the effect ledger: durable before the effect may happen."""
         row = JournalRow(
             self.run.id, key, kind, "started", 1, None, None, None, None, None, started, None, PAYLOAD_VERSION
@@ -560,9 +576,16 @@ class Execution:
         pending = self.store.record(row)
         if pending is not None:
             await pending
+        return row
+
+    async def record_part_start(self, key: str, kind: str, started: float) -> None:
+        # Also known here and not only in the store: when the step is cancelled by a timeout and tried again in this
+        # process, nobody knows whether the part acted.
+        self.journal[key] = await self.record_start(key, kind, started)
 
     async def forget_start(self, key: str) -> None:
         """The effect was refused before it happened, so a retry may try again."""
+        self.journal.pop(key, None)
         await self.store.erase(self.run.id, [key])
 
     async def record_part(self, step: StepContext, key: str, kind: str, name: str, started: float, value: Any) -> Any:
@@ -593,7 +616,7 @@ class Execution:
     @asynccontextmanager
     async def slot_lent(self, step: StepContext) -> AsyncIterator[None]:
         """Gives the step's slots to others for the block: a parent that waits for its child must not starve it."""
-        limiters = self.engine.limiters(self.plan.agents[step.number], self.run.tenant)
+        limiters = self._limiters(step.number)
         for limiter in limiters:
             limiter.release()
         try:
@@ -603,18 +626,32 @@ class Execution:
             for limiter in limiters:
                 limiter.used += 1
 
+    async def wait_for_release(self) -> None:
+        """When the process is letting go of its runs, waits to be cancelled with the rest of this one.
+
+        A child that was let go first is no failure of its parent: both go on in the next process.
+        """
+        if self.engine.closing:
+            await self.engine.loop.create_future()
+
     async def spawn(self, key: str, target: Any, inputs: Mapping[str, Any]) -> RunHandle:
         return await self.engine.start(
             target,
             inputs,
-            parent=self.run,
+            parent=self.run._replace(model=self.model, permission_mode=self.permission_mode),
             idempotency_key=f"{self.run.id}/{key}",
             cause=f"run:{self.run.id}",
             tenant=self._tenant,
         )
 
-    def put_message(self, message_id: str, text: str) -> None:
-        self._messages.append((message_id, text))
+    def put_message(self, message_id: str, text: str, *, delivered: bool = False) -> None:
+        """Queues a message for the next safe point; one that was queued or delivered before is not repeated."""
+        if message_id not in self._message_ids and not delivered:
+            self._messages.append((message_id, text))
+        self._message_ids.add(message_id)
+
+    def has_message(self, message_id: str) -> bool:
+        return message_id in self._message_ids
 
     def take_messages(self, key: str) -> list[str]:
         taken = list(self._messages)
@@ -622,6 +659,31 @@ class Execution:
         for message_id, _ in taken:
             self.note("run.message_delivered", {"message_id": message_id, "step": key})
         return [text for _, text in taken]
+
+    async def keep_messages(self, step: StepContext, key: str) -> list[str]:
+        """Takes the waiting messages and writes them down with their receipts in one transaction."""
+        known = self.journaled(key)
+        if known is not None:
+            return list(known.data)
+        if not self._messages:
+            return []
+        taken = list(self._messages)
+        self._messages.clear()
+        now = self.clock.now()
+        result = StepResult.ok([text for _, text in taken])
+        data = encode(result.data)
+        row = row_of_result(
+            self.run.id, key, "sub", result, data, attempts=1, input_hash=None, started=now, finished=now
+        )
+        self.journal[key] = row
+        receipts = [
+            self.draft("run.message_delivered", {"message_id": message_id, "step": step.key}, now)
+            for message_id, _ in taken
+        ]
+        pending = self.store.record(row, *receipts)
+        if pending is not None:
+            await pending
+        return list(result.data)
 
     def _watch(self, pending: Awaitable[None]) -> None:
         """Minds a write that nothing waits for: if it fails, the run cannot go on."""

@@ -19,7 +19,7 @@ Resolve = Callable[[str], Callable[..., Any]]
 class Plan:
     """What an execution works from. Positions are those of ``workflow.nodes``."""
 
-    __slots__ = ("agents", "foreachs", "invokes", "output", "shape", "signature", "sinks", "whens", "workflow")
+    __slots__ = ("agents", "foreachs", "invokes", "most", "output", "shape", "signature", "sinks", "whens", "workflow")
 
     def __init__(self, workflow: Workflow, resolve: Resolve, middleware: Sequence[Middleware]) -> None:
         self.workflow = workflow
@@ -28,6 +28,7 @@ class Plan:
         layers = [*middleware]
         self.invokes: list[Invoke] = []
         self.agents: list[str | None] = []
+        self.most: list[int | None] = []
         for node in workflow.nodes:
             call = node.call if node.call is not None else _resolved(node, resolve)
             agent = node.agent or getattr(call, "agent_name", None)
@@ -38,6 +39,7 @@ class Plan:
                 invoke = layer.wrap(node, agent, invoke)
             self.invokes.append(invoke)
             self.agents.append(agent)
+            self.most.append(getattr(call, "max_concurrent", None))
         self.whens = [self._expression(node, node.when, "when") for node in workflow.nodes]
         self.foreachs = [self._expression(node, node.foreach, "foreach") for node in workflow.nodes]
         self.output: Evaluate | None = compile_value(workflow.output, f"output of workflow {workflow.name!r}")

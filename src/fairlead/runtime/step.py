@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fairlead.errors import EffectUnknownError, FairleadError, NotFoundError
+from fairlead.errors import EffectUnknownError, FairleadError, ForbiddenError, NotFoundError, StopError
 from fairlead.result import StepResult
 from fairlead.runtime.graph import Node
 from fairlead.runtime.hooks import Moment
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from fairlead.runtime.handle import RunHandle
 
 _current: ContextVar[StepContext | None] = ContextVar("fairlead_step", default=None)
+_scope: ContextVar[Scope | None] = ContextVar("fairlead_scope", default=None)
+
+
+def find_step() -> StepContext | None:
+    """The step that is running in this context, or None."""
+    return _current.get()
 
 
 def current_step() -> StepContext:
@@ -28,6 +35,63 @@ def current_step() -> StepContext:
     return step
 
 
+class Scope:
+    """A step, or a part of it in progress: what its own parts are named under, and whether it is at work.
+
+    Parts that run side by side have a scope each, so the keys of what is nested in them do not depend on which of
+    them is faster, and a step counts as waiting only when none of them is at work.
+    """
+
+    __slots__ = ("children", "counts", "ended", "key", "step", "waiting")
+
+    def __init__(self, step: StepContext, key: str) -> None:
+        self.step = step
+        self.key = key
+        self.counts: dict[str, int] = {}
+        self.children = 0
+        self.waiting = 0
+        self.ended = False
+
+    @property
+    def at_work(self) -> bool:
+        return not (self.children or self.waiting or self.ended)
+
+    def part_key(self, name: str, key: str | None) -> str:
+        if key is not None:
+            return f"{self.key}/{key}"
+        count = self.counts[name] = self.counts.get(name, 0) + 1
+        return f"{self.key}/{name}#{count}"
+
+    @contextmanager
+    def part(self, key: str) -> Iterator[None]:
+        """Runs the block as a part of this scope."""
+        child = Scope(self.step, key)
+        token = _scope.set(child)
+        self._move(children=1, others=1)
+        try:
+            yield
+        finally:
+            _scope.reset(token)
+            others = -1 if child.at_work else 0
+            child.ended = True
+            self._move(children=-1, others=others)
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Marks the block as waiting for somebody."""
+        self._move(waiting=1)
+        try:
+            yield
+        finally:
+            self._move(waiting=-1)
+
+    def _move(self, *, children: int = 0, waiting: int = 0, others: int = 0) -> None:
+        before = self.at_work
+        self.children += children
+        self.waiting += waiting
+        self.step.count_work(others + self.at_work - before)
+
+
 class StepContext:
     """One unit of work: a step, or one item of a fan-out.
 
@@ -35,7 +99,7 @@ class StepContext:
     belong to fan-outs; ``usage`` collects what is charged to it.
     """
 
-    __slots__ = ("_counts", "attempt", "beats", "execution", "index", "item", "key", "number", "usage")
+    __slots__ = ("_root", "attempt", "beats", "execution", "index", "item", "key", "number", "usage", "working")
 
     def __init__(self, execution: Execution, number: int, key: str, index: int, item: Any) -> None:
         self.execution = execution
@@ -46,7 +110,8 @@ class StepContext:
         self.attempt = 1
         self.beats = 0
         self.usage: dict[str, Any] | None = None
-        self._counts: dict[str, int] | None = None
+        self.working = 1
+        self._root: Scope | None = None
 
     # ── seeing ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,21 +170,60 @@ class StepContext:
     async def safe_point(self) -> None:
         """A place where the step may be held: returns at once, or after the pause ends."""
         if self.execution.held:
-            await self.execution.wait_until_open()
+            with self._here().wait():
+                await self.execution.wait_until_open()
 
     def messages(self) -> list[str]:
         """Takes the messages an operator steered the run with since the last call; each is receipted."""
         return self.execution.take_messages(self.key)
 
-    async def ask(self, question: str, *, name: str = "approval") -> Any:
+    async def take_messages(self, key: str) -> list[str]:
+        """Like :meth:`messages`, but what was taken is journaled under ``key``.
+
+        A resumed or repeated step is given the same messages at the same place, and a message whose receipt is durable
+        cannot be lost with the process.
+        """
+        return await self.execution.keep_messages(self, self._here().part_key("", key))
+
+    async def ask(self, question: str, *, name: str = "approval", key: str | None = None) -> Any:
         """Waits for a person's decision and returns it. The answer is journaled: it is asked once."""
-        key = self._sub_key(name)
-        known = self.execution.journaled(key)
+        scope = self._here()
+        full = scope.part_key(name, key)
+        known = self.execution.journaled(full)
         if known is not None:
             return known.data
-        return await self.execution.ask(key, question)
+        return await self.execution.ask(full, question, scope)
 
     # ── durable parts ────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def at_top(self) -> bool:
+        """Whether this is called by the step itself and not by a part of it."""
+        return self._here() is self._root
+
+    @contextmanager
+    def part(self, name: str, *, key: str | None = None) -> Iterator[None]:
+        """Names the parts within the block under a part of their own, which is not journaled itself."""
+        scope = self._here()
+        with scope.part(scope.part_key(name, key)):
+            yield
+
+    def kept(self, key: str) -> StepResult | None:
+        """The journaled result of the part under ``key``, None when it has not finished.
+
+        Raises :class:`EffectUnknownError` when nobody knows whether it has.
+        """
+        return self.execution.journaled(self._here().part_key("", key))
+
+    async def keep(self, name: str, value: Any, *, key: str, codec: Codec | None = None) -> Any:
+        """Writes down ``value`` as how the part under ``key`` ended, whatever the journal said of it; returns it.
+
+        For a part that was refused, or whose result was, after its hooks had a word.
+        """
+        full = self._here().part_key(name, key)
+        data = value if codec is None else codec.dump(value)
+        kept = await self.execution.record_part(self, full, "sub", name, self.execution.clock.now(), data)
+        return kept if codec is None else codec.load(kept)
 
     async def step(
         self,
@@ -127,29 +231,56 @@ class StepContext:
         call: Callable[..., Any],
         /,
         *args: Any,
+        key: str | None = None,
         effect: bool = False,
         kind: str = "sub",
+        codec: Codec | None = None,
         **kwargs: Any,
     ) -> Any:
         """Runs ``call`` as a durable part of this step and returns its value.
 
         Once finished it is not done again: after a crash, or when this step is retried, the journaled value comes
-        back. ``effect`` marks a part that may act on the world; if it was in flight in a crash, the run waits for a
-        person (:class:`EffectUnknownError`). Exceptions of ``call`` pass through and are not journaled.
+        back. ``key`` is its place in the journal, unique among its siblings; without one it is ``name`` with a count in
+        the order of calls, so parts that run side by side under one name need a key. ``effect`` marks a part that may
+        act on the world; if it was in flight in a crash or when its step was cancelled, the run waits for a person
+        (:class:`EffectUnknownError`). ``codec`` says how a value that is not plain JSON is kept. Exceptions of ``call``
+        pass through and are not journaled.
         """
-        key = self._sub_key(name)
-        known = self.execution.journaled(key)
+        scope = self._here()
+        full = scope.part_key(name, key)
+        known = self.execution.journaled(full)
         if known is not None:
-            return known.data
+            return known.data if codec is None else codec.load(known.data)
         await self.safe_point()
-        fire = self.execution.engine.hooks.fire if self.execution.engine.hooks.placed(kind) else None
+        with scope.part(full):
+            value = await self._carry_out(full, kind, name, call, args, kwargs, effect, codec)
+        return value if codec is None else codec.load(value)
+
+    async def _carry_out(
+        self,
+        key: str,
+        kind: str,
+        name: str,
+        call: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        effect: bool,
+        codec: Codec | None,
+    ) -> Any:
+        """Calls a part between its hooks and writes down how it ended; returns its value as it is kept."""
+        hooks = self.execution.engine.hooks
+        fire = hooks.fire if hooks.placed(kind) else None
         if fire is not None:
             moment = Moment(f"{kind}.pre", name, self.run_id, self.tenant, {"args": args, "kwargs": kwargs})
-            given = await fire(moment)
+            try:
+                given = await fire(moment)
+            except ForbiddenError as exc:
+                self.note("hook.vetoed", part=key, reason=exc.fields.get("reason", exc.message))
+                raise
             args, kwargs = tuple(given["args"]), dict(given["kwargs"])
         started = self.execution.clock.now()
         if effect:
-            await self.execution.record_start(key, kind, started)
+            await self.execution.record_part_start(key, kind, started)
         try:
             value = call(*args, **kwargs)
             if inspect.isawaitable(value):
@@ -164,7 +295,9 @@ class StepContext:
             raise
         if fire is not None:
             value = await fire(Moment(f"{kind}.post", name, self.run_id, self.tenant, value))
-        return await self.execution.record_part(self, key, kind, name, started, value)
+        return await self.execution.record_part(
+            self, key, kind, name, started, value if codec is None else codec.dump(value)
+        )
 
     async def call(self, target: Any, /, **inputs: Any) -> Any:
         """Starts a child run, waits for it and returns its result; a failed child raises.
@@ -173,7 +306,11 @@ class StepContext:
         """
         handle = await self.spawn(target, **inputs)
         async with self.execution.slot_lent(self):
-            result = await handle.result()
+            try:
+                result = await handle.result()
+            except StopError:
+                await self.execution.wait_for_release()
+                raise
         if not result.success:
             raise ChildFailedError(f"child run {handle.id} failed: {result.error}", run_id=handle.id)
         return result.data
@@ -181,18 +318,50 @@ class StepContext:
     async def spawn(self, target: Any, /, **inputs: Any) -> RunHandle:
         """Starts a child run and returns its handle. It ends with its parent when that is terminated."""
         name = getattr(target, "name", None) or str(target)
-        key = self._sub_key(f"run:{name}")
+        key = self._here().part_key(f"run:{name}", None)
         return await self.execution.spawn(key, target, inputs)
 
-    def _sub_key(self, name: str) -> str:
-        counts = self._counts = self._counts or {}
-        count = counts[name] = counts.get(name, 0) + 1
-        return f"{self.key}/{name}#{count}"
+    # ── what the runtime uses ────────────────────────────────────────────────────────────────────────────────
+
+    def _here(self) -> Scope:
+        """The part of this step that is running in this context, or the step itself."""
+        scope = _scope.get()
+        if scope is not None and scope.step is self:
+            return scope
+        if self._root is None:
+            self._root = Scope(self, self.key)
+        return self._root
+
+    def count_work(self, change: int) -> None:
+        """Adds to the number of parts at work; at zero the whole step waits."""
+        before, self.working = self.working, self.working + change
+        if self.working > 0:
+            if before <= 0:
+                self.execution.parked -= 1
+        else:
+            if before > 0:
+                self.execution.parked += 1
+            self.execution.look_around()
+
+    def end(self) -> None:
+        """The step's function has returned: what it may have left behind counts no more."""
+        if self.working <= 0:
+            self.execution.parked -= 1
+        self.working = 1 << 30
 
     def begin_attempt(self, attempt: int) -> None:
         """Starts the count of parts over, so that a retry finds what the earlier attempt finished."""
         self.attempt = attempt
-        self._counts = None
+        if self._root is not None:
+            self._root.counts.clear()
+
+
+class Codec(Protocol):
+    """How the value of a part is kept: ``dump`` makes plain JSON of it, ``load`` gives it back."""
+
+    def dump(self, value: Any) -> Any: ...
+
+    def load(self, data: Any) -> Any: ...
 
 
 class ChildFailedError(FairleadError):
@@ -207,21 +376,14 @@ Invoke = Callable[[StepContext], Awaitable[StepResult]]
 
 def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict[str, Any]] | None) -> Invoke:
     """The innermost call. Plain functions run on a worker thread, so that they cannot stall the loop."""
-    if _is_coroutine_function(call):
-
-        async def run(step: StepContext) -> Any:
-            return await (call() if bind is None else call(**bind(step)))
-
-    else:
-
-        async def run(step: StepContext) -> Any:
-            arguments = {} if bind is None else bind(step)
-            value = await asyncio.to_thread(call, **arguments)
-            return await value if inspect.isawaitable(value) else value
+    plain = not _is_coroutine_function(call)
 
     async def invoke(step: StepContext) -> StepResult:
         try:
-            value = await run(step)
+            arguments = {} if bind is None else bind(step)
+            value = await (asyncio.to_thread(call, **arguments) if plain else call(**arguments))
+            if plain and inspect.isawaitable(value):
+                value = await value
         except EffectUnknownError:
             raise
         except Exception as exc:  # noqa: BLE001 - the fault becomes the step's result, with its category

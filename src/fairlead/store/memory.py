@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from orjson import dumps, loads
+
 from fairlead.errors import InternalError, NotFoundError
 from fairlead.store.database import Reader, Row, Transaction
 from fairlead.store.memory_sqlite import Fts5
@@ -104,9 +106,19 @@ class Scope:
     # ── the statements that every other method is made of ───────────────────────────────────────────────────
 
     def rows(
-        self, table: str, columns: str, where: str = "1 = 1", parameters: Sequence[Any] = (), tail: str = ""
+        self,
+        table: str,
+        columns: str,
+        where: str = "1 = 1",
+        parameters: Sequence[Any] = (),
+        tail: str = "",
+        *,
+        keyed: bool = False,
     ) -> list[Row]:
-        sql = f"SELECT {columns} FROM {_checked(table)} WHERE namespace = ? AND ({where}) {tail}"
+        """Rows of this namespace. ``keyed`` says that ``where`` names rows by their numbers."""
+        # The plus keeps the planner from going through the whole namespace when the rows' numbers are given.
+        own = "+namespace" if keyed else "namespace"
+        sql = f"SELECT {columns} FROM {_checked(table)} WHERE {own} = ? AND ({where}) {tail}"
         return self._reader.rows(sql, (self.number, *parameters))
 
     def among(
@@ -115,7 +127,8 @@ class Scope:
         """Rows whose ``column`` is one of ``values``, in no particular order."""
         for chunk in _chunks(values):
             marks = ", ".join("?" * len(chunk))
-            yield from self.rows(table, columns, f"{column} IN ({marks}) AND ({where})", chunk)
+            keyed = column in ("seq", "id")
+            yield from self.rows(table, columns, f"{column} IN ({marks}) AND ({where})", chunk, keyed=keyed)
 
     def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]], conflict: str = "") -> None:
         """``columns`` without the namespace, which is put in front of each row."""
@@ -196,15 +209,27 @@ class Scope:
         where, parameters = selected_where(selection, now)
         return [int(r[0]) for r in self.rows("memory_entries", "seq", where, parameters)]
 
+    def matching(self, selection: Selection) -> list[EntryRow]:
+        """Every entry that matches, expired ones too: what is to be removed."""
+        where, parameters = selected_where(selection, float("-inf"))
+        return [EntryRow(*r) for r in self.rows("memory_entries", _ENTRY_COLUMNS, where, parameters)]
+
     def living(self, numbers: Iterable[int], selection: Selection, now: float) -> list[EntryRow]:
         """Those of ``numbers`` that are there, have not expired, and match."""
         where, parameters = selected_where(selection, now)
         found: list[EntryRow] = []
         for chunk in _chunks(numbers):
             marks = ", ".join("?" * len(chunk))
-            rows = self.rows("memory_entries", _ENTRY_COLUMNS, f"seq IN ({marks}) AND {where}", (*chunk, *parameters))
+            where_numbers = f"seq IN ({marks}) AND {where}"
+            rows = self.rows("memory_entries", _ENTRY_COLUMNS, where_numbers, (*chunk, *parameters), keyed=True)
             found += [EntryRow(*r) for r in rows]
         return found
+
+    def beside(self, seq: int, source: str) -> tuple[int | None, int | None]:
+        """The numbers of the entries before and after one, of the same source, in the order of remembering."""
+        before = self.rows("memory_entries", "max(seq)", "source = ? AND seq < ?", (source, seq))
+        after = self.rows("memory_entries", "min(seq)", "source = ? AND seq > ?", (source, seq))
+        return before[0][0], after[0][0]
 
     def insert_entries(self, rows: Sequence[EntryRow], lengths: Sequence[int]) -> None:
         """New entries with the number of words of each."""
@@ -227,14 +252,24 @@ class Scope:
         old = (row.seq, row.version, row.content, row.tags, row.metadata, now, cause)
         self.insert("memory_versions", "seq, version, content, tags, metadata, replaced, cause", [old])
 
-    def put_features(self, rows: Iterable[tuple[int, int, int, int, bytes]]) -> None:
-        """(seq, stamp, analyser version, words, packed features) of entries; replaces what they had."""
+    def put_features(self, rows: Iterable[tuple[int, int, int, int, bytes, bytes]]) -> None:
+        """(seq, stamp, analyser version, length, words, grams) of entries; replaces what they had."""
         self.insert(
             "memory_features",
-            "seq, stamp, version, length, data",
+            "seq, stamp, version, length, words, grams",
             rows,
             "ON CONFLICT (seq) DO UPDATE SET stamp = excluded.stamp, version = excluded.version, "
-            "length = excluded.length, data = excluded.data",
+            "length = excluded.length, words = excluded.words, grams = excluded.grams",
+        )
+
+    def put_vectors(self, rows: Iterable[tuple[int, int, str, float, bytes]]) -> None:
+        """(seq, stamp, model, scale, one signed byte a dimension) of entries; replaces what they had."""
+        self.insert(
+            "memory_vectors",
+            "seq, stamp, model, scale, data",
+            rows,
+            "ON CONFLICT (seq) DO UPDATE SET stamp = excluded.stamp, model = excluded.model, "
+            "scale = excluded.scale, data = excluded.data",
         )
 
     def lengths(self, numbers: Iterable[int]) -> dict[int, int]:
@@ -243,6 +278,45 @@ class Scope:
 
     def count(self, table: str, where: str = "1 = 1", parameters: Sequence[Any] = ()) -> int:
         return int(self.rows(table, "count(*)", where, parameters)[0][0])
+
+    def move(self) -> tuple[str, int] | None:
+        """(target, share) of the move that the namespace's vectors are on, or None."""
+        rows = self.rows("memory_moves", "target, share")
+        return (str(rows[0][0]), int(rows[0][1])) if rows else None
+
+    def set_move(self, target: str, share: int, report: str, now: float) -> None:
+        """Begins a move or takes it to another share."""
+        self.insert(
+            "memory_moves",
+            "target, share, report, started, updated",
+            [(target, share, report, now, now)],
+            "ON CONFLICT (namespace) DO UPDATE SET target = excluded.target, share = excluded.share, "
+            "report = excluded.report, updated = excluded.updated",
+        )
+
+    def erased(self) -> set[bytes]:
+        """The addresses of what was erased for good."""
+        return {bytes(r[0]) for r in self.rows("memory_tombstones", "address", "reason = 'erased'")}
+
+    def note_outcome(self, seq: int, success: float, now: float, terms: Mapping[str, float], useful: float) -> None:
+        """One use of an entry, how it went, and the terms that had brought it up."""
+        values = (success, now)
+        self.update(
+            "memory_entries",
+            "success_score = ?, last_used = ?, usage_count = usage_count + 1",
+            values,
+            "seq = ?",
+            (seq,),
+        )
+        self.insert("memory_feedback", "seq, terms, useful, at", [(seq, dumps(terms).decode(), useful, now)])
+
+    def outcomes(self, most: int = 500) -> list[tuple[dict[str, float], float]]:
+        """(terms, useful) of the latest outcomes."""
+        rows = self.rows("memory_feedback", "terms, useful", tail="ORDER BY id DESC LIMIT ?", parameters=(most,))
+        return [(loads(terms), float(useful)) for terms, useful in rows]
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        self.set_facts(weights=dumps(weights).decode())
 
     def replace_words(self, before: int, after: int) -> None:
         """Keeps the total of words right when an entry's content changes."""
@@ -302,6 +376,13 @@ def make_scope(tx: Transaction, tenant: Tenant, name: str, now: float) -> Scope:
     scope = open_scope(tx, tenant, name)
     assert scope is not None
     return scope
+
+
+def namespace_changes(reader: Reader, tenant: Tenant, name: str) -> int | None:
+    """How often a namespace was written to, or None when it does not exist: one look-up in an index."""
+    sql = "SELECT changed FROM memory_namespaces WHERE tenant = ? AND workspace = ? AND name = ?"
+    row = reader.one(sql, (tenant.tenant_id, tenant.workspace_id, name))
+    return None if row is None else int(row[0])
 
 
 def namespace_names(reader: Reader, tenant: Tenant) -> list[str]:

@@ -29,6 +29,14 @@ class Fts5:
             "DELETE FROM memory_fts WHERE rowid = ? AND ns = ?", ((seq, self._token) for seq in numbers)
         )
 
+    def overwrite_what_is_deleted(self) -> None:
+        """From now on this connection overwrites the pages that it frees."""
+        self._transaction.execute("PRAGMA secure_delete = ON")
+
+    def compact(self) -> None:
+        """Merges the index into one segment: until then a removed term stays in the segments that it was in."""
+        self._transaction.execute("INSERT INTO memory_fts (memory_fts) VALUES ('optimize')")
+
     def search(
         self, terms: Sequence[str], limit: int, where: str, parameters: Sequence[object]
     ) -> list[tuple[int, float]]:

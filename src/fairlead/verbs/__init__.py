@@ -13,22 +13,39 @@ NOUNS: dict[str, str] = {
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
     "memory": "remember, recall, forget and inspect what is known",
+    "ticket": "what is to be done in this repository",
+    "epic": "what belongs together, and how far it is",
+    "backlog": "what may become work, the most worthwhile first",
+    "requirement": "what tickets must fulfil, and whether they do",
+    "time": "what work took, and its journal",
+    "batch": "many changes of tickets as one",
+    "index": "the disposable index of the board",
+    "cache": "tickets kept between calls",
     "model": "list, test and train models, ask one, and explain a choice",
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
-NOUN_ALIASES: dict[str, str] = {"workflows": "workflow", "agents": "agent", "models": "model", "costs": "cost", "budgets": "budget"}
+NOUN_ALIASES: dict[str, str] = {
+    "workflows": "workflow",
+    "agents": "agent",
+    "tickets": "ticket",
+    "epics": "epic",
+    "req": "requirement",
+    "models": "model",
+    "costs": "cost",
+    "budgets": "budget",
+}
 
 
 def load(noun: str) -> tuple[Verb, ...]:
     """The verbs of a noun; of those without one for the empty string."""
     match noun:
         case "":
-            from fairlead.verbs import top
+            from fairlead.verbs import board, content, top, work
 
-            return top.VERBS
+            return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
         case "runs":
             from fairlead.verbs import runs
 
@@ -45,6 +62,26 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import memory
 
             return memory.VERBS
+        case "ticket":
+            from fairlead.verbs import ticket
+
+            return ticket.VERBS
+        case "epic":
+            from fairlead.verbs import epic
+
+            return epic.VERBS
+        case "backlog":
+            from fairlead.verbs import backlog
+
+            return backlog.VERBS
+        case "requirement":
+            from fairlead.verbs import requirement
+
+            return requirement.VERBS
+        case "time":
+            from fairlead.verbs import time
+
+            return time.VERBS
         case "model":
             from fairlead.verbs import model
 
@@ -57,6 +94,18 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import budget
 
             return budget.VERBS
+        case "batch":
+            from fairlead.verbs import batch
+
+            return batch.VERBS
+        case "index":
+            from fairlead.verbs import index
+
+            return index.VERBS
+        case "cache":
+            from fairlead.verbs import cache
+
+            return cache.VERBS
     return ()
 
 

@@ -16,6 +16,7 @@ T = TypeVar("T")
 _NAME = Param(
     "name", help="namespace within the tenant and workspace", default="default", aliases=("-n", "--namespace")
 )
+_ONE_NAME = Param("name", help="one namespace only", aliases=("-n", "--namespace"))
 _FILTERS = (
     Param("tag", many=True, help="only entries with all of these tags"),
     Param("type", many=True, help="only entries of one of these content types"),
@@ -30,7 +31,7 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
     import asyncio
 
     from fairlead.clock import SystemClock
-    from fairlead.memory import Memory
+    from fairlead.memory import IndexPlan, Memory
     from fairlead.store import open_database
     from fairlead.tenancy import use_tenant
 
@@ -39,7 +40,12 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
 
     async def do() -> T:
         with use_tenant(context.tenant):
-            return await work(Memory(database, clock=SystemClock()))
+            # A command looks once: it does not load what would take longer than the answer.
+            memory = Memory(database, clock=SystemClock(), indexes=IndexPlan(load_most=20_000))
+            try:
+                return await work(memory)
+            finally:
+                memory.close()
 
     try:
         return asyncio.run(do())
@@ -159,6 +165,121 @@ def stats(context: Context, name: str | None = None) -> list[dict[str, Any]]:
     return _with_memory(context, work, create=False)
 
 
+def versions(context: Context, id: str, name: str = "default") -> list[dict[str, Any]]:  # noqa: A002 - as above
+    async def work(memory: Memory) -> list[dict[str, Any]]:
+        return await memory.versions(id, name=name)
+
+    return _with_memory(context, work, create=False)
+
+
+def erase(
+    context: Context,
+    id: Iterable[str] = (),  # noqa: A002 - the argument's name
+    name: str = "default",
+    tag: Iterable[str] = (),
+    type: Iterable[str] = (),  # noqa: A002 - the flag's name
+    source: Iterable[str] = (),
+    since: float | None = None,
+    until: float | None = None,
+) -> dict[str, Any]:
+    from fairlead.memory import make_selection
+
+    selection = make_selection(tag, type, source, since, until)
+
+    async def work(memory: Memory) -> dict[str, Any]:
+        erasure = await memory.erase(*id, name=name, selection=selection, cause=context.cause)
+        return {**erasure.to_dict(), "exit_code": 0 if erasure.complete else 1}
+
+    return _with_memory(context, work, create=True)
+
+
+def export(context: Context, path: str, name: str = "default") -> dict[str, Any]:
+    from pathlib import Path
+
+    async def work(memory: Memory) -> dict[str, Any]:
+        lines = await memory.export(name=name)
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        partial.replace(target)
+        return {"path": str(target), "entries": len(lines) - 1}
+
+    return _with_memory(context, work, create=False)
+
+
+def import_file(context: Context, path: str, name: str = "default") -> dict[str, Any]:
+    from pathlib import Path
+
+    from fairlead.errors import InvalidInputError
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidInputError(f"path {path!r} cannot be read: {exc}.", remedy="Give an exported file.") from exc
+
+    async def work(memory: Memory) -> dict[str, Any]:
+        # Only a line feed ends a line here: texts may hold other line separators.
+        done = await memory.import_lines(text.split("\n"), name=name, cause=context.cause)
+        return done._asdict()
+
+    return _with_memory(context, work, create=True)
+
+
+def verify(context: Context, name: str | None = None) -> dict[str, Any]:
+    async def work(memory: Memory) -> dict[str, Any]:
+        names = (name,) if name else await memory.names()
+        found = {one: [p._asdict() for p in await memory.verify(name=one)] for one in names}
+        return {"namespaces": found, "exit_code": 1 if any(found.values()) else 0}
+
+    return _with_memory(context, work, create=False)
+
+
+def reindex(context: Context, name: str | None = None) -> dict[str, Any]:
+    async def work(memory: Memory) -> dict[str, Any]:
+        names = (name,) if name else await memory.names()
+        return {one: await memory.reindex(name=one, cause=context.cause) for one in names}
+
+    return _with_memory(context, work, create=True)
+
+
+def graph(
+    context: Context,
+    entity: str | None = None,
+    depth: int = 2,
+    name: str = "default",
+    output: str = "tree",
+) -> dict[str, Any]:
+    from fairlead.errors import InvalidInputError
+    from fairlead.memory.graph import to_cypher, to_dot, to_graphml
+
+    if entity is None and output == "tree":
+        raise InvalidInputError("a tree needs an ENTITY to start from.", remedy="Name one, or ask for --output themes.")
+
+    async def work(memory: Memory) -> dict[str, Any]:
+        if output == "themes":
+            return {"themes": [[one.label for one in group] for group in await memory.themes(name=name)]}
+        if entity is None:
+            reached, whole = [], await memory.graph(name=name)
+        else:
+            found, whole = await memory.neighbourhood(entity, depth=depth, name=name)
+            reached = [
+                {"id": r.entity.id, "label": r.entity.label, "nearness": r.nearness, "hops": r.hops, "via": r.via}
+                | {"relation": r.relation}
+                for r in found
+            ]
+        writers = {"dot": to_dot, "graphml": to_graphml, "cypher": to_cypher}
+        text = writers[output](whole) if output in writers else ""
+        return {
+            "reached": reached,
+            "relations": [
+                [whole.entities[r.source].label, r.kind, whole.entities[r.target].label] for r in whole.relations
+            ],
+            "text": text,
+        }
+
+    return _with_memory(context, work, create=False)
+
+
 # ── printing for a person ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -187,6 +308,62 @@ def _show_entries(value: list[dict[str, Any]], out: Output) -> None:
 
 def _show_count(value: dict[str, Any], out: Output) -> None:
     out.line(f"forgot {value['forgotten']} entries")
+
+
+def _show_graph(value: dict[str, Any], out: Output) -> None:
+    if "themes" in value:
+        for theme in value["themes"]:
+            out.line(", ".join(_one_line(label) for label in theme))
+    elif value["text"]:
+        out.line(value["text"])
+    else:
+        _show_tree(value["reached"], out)
+
+
+def _show_tree(reached: list[dict[str, Any]], out: Output) -> None:
+    below: dict[int | None, list[dict[str, Any]]] = {}
+    for one in reached:
+        below.setdefault(one["via"], []).append(one)
+
+    def walk(parent: int | None, indent: str) -> None:
+        members = below.get(parent, [])
+        for one in members:
+            last = one is members[-1]
+            branch = "" if parent is None else ("└─ " if last else "├─ ")
+            relation = f"{one['relation']} → " if one["relation"] else ""
+            out.line(f"{indent}{branch}{_one_line(relation + one['label'])}  {one['nearness']:.2f}")
+            walk(one["id"], indent + ("" if parent is None else ("   " if last else "│  ")))
+
+    walk(None, "")
+
+
+def _show_erasure(value: dict[str, Any], out: Output) -> None:
+    out.line(f"erased {len(value['ids'])} entries; {'nothing is left' if value['complete'] else 'TRACES ARE LEFT'}")
+    for table, count in value["rows"].items():
+        if count:
+            out.line(f"  {table}: {count} rows")
+    for path in value["files"]:
+        out.line(f"  still in {path}")
+    for path in value["backups"]:
+        out.line(f"  an older backup holds it: {path}")
+
+
+def _show_verify(value: dict[str, Any], out: Output) -> None:
+    for name, problems in value["namespaces"].items():
+        out.line(f"{name}: {'sound' if not problems else ''}")
+        for problem in problems:
+            out.line(f"  {problem['kind']}: {problem['found']} (for example {', '.join(problem['examples']) or '-'})")
+    if value["exit_code"]:
+        out.line("`fairlead memory reindex` mends this from the entries.")
+
+
+def _show_facts(value: dict[str, Any], out: Output) -> None:
+    out.line(", ".join(f"{key} {fact}" for key, fact in value.items()))
+
+
+def _show_versions(value: list[dict[str, Any]], out: Output) -> None:
+    for one in value:
+        out.line(f"version {one['version']}, replaced by {one['cause']}: {_one_line(one['content'])}")
 
 
 def _show_stats(value: list[dict[str, Any]], out: Output) -> None:
@@ -272,7 +449,79 @@ VERBS: tuple[Verb, ...] = (
         "stats",
         "counts of each namespace",
         stats,
-        params=(Param("name", help="one namespace only", aliases=("-n", "--namespace")),),
+        params=(_ONE_NAME,),
         show=_show_stats,
+    ),
+    Verb(
+        "memory",
+        "versions",
+        "what an entry was before it was changed",
+        versions,
+        params=(Param("id", positional=True, required=True, help="an entry's id"), _NAME),
+        show=_show_versions,
+    ),
+    Verb(
+        "memory",
+        "erase",
+        "remove entries for good, and prove it",
+        erase,
+        description="Overwrites where they stood and searches tables, indexes, tiers and files for what is left. "
+        "Backups are named when they hold it, and not changed.",
+        params=(Param("id", positional=True, many=True, help="ids of entries"), _NAME, *_FILTERS),
+        show=_show_erasure,
+        role="admin",
+        changes=True,
+    ),
+    Verb(
+        "memory",
+        "export",
+        "write all entries to a file, one JSON object a line",
+        export,
+        params=(Param("path", "path", "the file", positional=True, required=True), _NAME),
+        show=_show_facts,
+    ),
+    Verb(
+        "memory",
+        "import",
+        "take in an exported file; what was erased here stays out",
+        import_file,
+        params=(Param("path", "path", "the file", positional=True, required=True), _NAME),
+        show=_show_facts,
+        role="operator",
+        changes=True,
+    ),
+    Verb(
+        "memory",
+        "verify",
+        "compare every index with the entries",
+        verify,
+        params=(_ONE_NAME,),
+        show=_show_verify,
+    ),
+    Verb(
+        "memory",
+        "reindex",
+        "derive every index from the entries anew",
+        reindex,
+        params=(_ONE_NAME,),
+        show=_show_facts,
+        role="operator",
+        changes=True,
+    ),
+    Verb(
+        "memory",
+        "graph",
+        "what lies around a named thing",
+        graph,
+        params=(
+            Param("entity", positional=True, help="a name; without it the whole graph"),
+            Param("depth", "int", "hops", default=2),
+            _NAME,
+            Param(
+                "output", help="what to print", default="tree", choices=("tree", "dot", "graphml", "cypher", "themes")
+            ),
+        ),
+        show=_show_graph,
+        examples=("fairlead memory graph Fairlead --depth 2", "fairlead memory graph --output dot"),
     ),
 )

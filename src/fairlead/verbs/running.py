@@ -87,7 +87,7 @@ async def _follow(context: Context, app: Fairlead, handle: RunHandle, end_by: as
             progress.hear(event)
         app.bus.subscribe(progress.hear)
     with progress:
-        rest = asyncio.create_task(_rest(handle))
+        rest = asyncio.create_task(handle.rest())
         ended = asyncio.create_task(end_by.wait())
         await asyncio.wait({rest, ended}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
@@ -109,25 +109,13 @@ async def _follow(context: Context, app: Fairlead, handle: RunHandle, end_by: as
     return answer
 
 
-async def _rest(handle: RunHandle) -> Any:
-    """The event at which a run comes to rest. A resumed run's earlier rests are history, not news."""
-    current = await handle.engine.require(handle.id)
-    after = 0
-    if current.state == "running":
-        history = await handle.engine.store.events(
-            subject=handle.id, types=("run.resumed", "run.recovered"), newest=True, limit=1
-        )
-        after = history[-1].index if history else 0
-    return await handle.rest(after=after)
-
-
 async def _finish_recovered(app: Fairlead, end_by: asyncio.Event) -> None:
     """Runs that were taken up along the way are accepted work: they are finished before the command ends."""
     for handle in app.recovered:
         if end_by.is_set():
             return
         if handle.id in app.runtime.executions:
-            waiting = {asyncio.create_task(_rest(handle)), asyncio.create_task(end_by.wait())}
+            waiting = {asyncio.create_task(handle.rest()), asyncio.create_task(end_by.wait())}
             _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in pending:
                 task.cancel()

@@ -5,10 +5,11 @@ Kept free of imports that cost start-up time: a command line is started for ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from fairlead.verbs.context import Context
 
 KINDS = ("str", "int", "float", "bool", "path", "json")

@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.pipeline.text.words import fold, words_of
+
 _DENIAL = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|neither|nor|cannot|without|disagree|wrong|false|untrue|against|oppose|fail(?:s|ed)?)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_CLOSE = 0.42
-_SAME = 0.9
+_AGREE = 0.5
+_DIFFER = 0.58
+_SAME = 0.97
 
 
 def voice_of(statement: dict[str, Any]) -> str:
@@ -28,7 +31,14 @@ def voice_of(statement: dict[str, Any]) -> str:
     return str(statement.get("speaker") or statement["document"])
 
 
-def find_pairs(statements: Sequence[dict[str, Any]], most: int = 4) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _as_written(term: str, text: str) -> str:
+    """The word in ``text`` that a folded term stands for."""
+    return next((word for word in words_of(text) if fold(word) == term), term)
+
+
+def find_pairs(
+    statements: Sequence[dict[str, Any]], most: int = 4
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """``(agreements, differences)``, each ``{about, statements: [a, b], closeness}``."""
     good = [s for s in statements if s["quality"] >= 0.6 and len(s["terms"]) >= 4][:1200]
     if len({voice_of(s) for s in good}) < 2:
@@ -45,7 +55,7 @@ def find_pairs(statements: Sequence[dict[str, Any]], most: int = 4) -> tuple[lis
         rows[i] /= size or 1
     closeness = rows @ rows.T
     pairs = sorted(
-        ((float(closeness[i, j]), int(i), int(j)) for i, j in np.argwhere(closeness >= _CLOSE) if i < j),
+        ((float(closeness[i, j]), int(i), int(j)) for i, j in np.argwhere(closeness >= _AGREE) if i < j),
         key=lambda pair: (-pair[0], pair[1], pair[2]),
     )
     agreements: list[dict[str, Any]] = []
@@ -54,11 +64,23 @@ def find_pairs(statements: Sequence[dict[str, Any]], most: int = 4) -> tuple[lis
     for close, i, j in pairs:
         one, other = good[i], good[j]
         shared = sorted(set(one["terms"]) & set(other["terms"]), key=lambda term: (frequency[term], term))
-        if close > _SAME or voice_of(one) == voice_of(other) or len(shared) < 3 or used & {i, j}:
+        if voice_of(one) == voice_of(other) or len(shared) < 3 or used & {i, j}:
+            continue
+        # A question states nothing, so it neither agrees nor differs.
+        if one["text"].endswith("?") or other["text"].endswith("?"):
             continue
         denies = [bool(_DENIAL.search(s["text"])) for s in (one, other)]
         into = differences if denies[0] != denies[1] else agreements
+        alike = into is agreements and close > _SAME
+        if alike or (into is differences and (close < _DIFFER or len(shared) < 4)):
+            continue
         if len(into) < most:
-            into.append({"about": shared[:3], "closeness": round(close, 3), "statements": [one, other]})
+            into.append(
+                {
+                    "about": [_as_written(term, one["text"]) for term in shared[:3]],
+                    "closeness": round(close, 3),
+                    "statements": [one, other],
+                }
+            )
             used |= {i, j}
     return agreements, differences

@@ -12,38 +12,55 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fairlead.pipeline.text.reading import Sentence
 from fairlead.pipeline.text.words import STOP, WEAK, fold
+from fairlead.pipeline.text.wordset import word_set
+
+BREAKS = STOP | word_set(
+    """
+    add adds allow allows become becomes bring brings call calls contain contains create creates enable enables ensure
+    ensures equal expect expects follow follows handle handles help helps impose include includes including inspect lets
+    mean means perform performs provide provided provides providing remain remains replace replacing require requires
+    return returns run runs set sets show shows start starts stop stops support supports try tries work works develops
+    """
+)
+"""Words that part phrases: function words, and verbs that join a subject to its object."""
 
 _LONGEST = 4
 _KEPT = 60
 
 
 class KeyPhrase(NamedTuple):
-    """A phrase as it is mostly written, the folded ``key`` it is counted under, and its standing in the document."""
+    """A phrase as it is mostly written, the folded ``key`` it is counted under, how often it is ``said``."""
 
     phrase: str
     key: str
-    count: int
+    said: int
     score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"phrase": self.phrase, "key": self.key, "count": self.said, "score": self.score}
 
 
 def phrases_in(tokens: list[str]) -> Iterator[tuple[str, ...]]:
     """Every candidate of one to four words: a run of content words whose edges are nouns as far as form tells."""
     run: list[str] = []
     for token in [*tokens, "."]:
-        if token[0].isalnum() and token.lower() not in STOP and len(token) < 40:
+        if token[0].isalnum() and token.lower() not in BREAKS and len(token) < 40:
             run.append(token)
             continue
-        for start in range(len(run)):
-            if not _may_open(run[start]):
-                continue
+        yield from _parts(run)
+        run = []
+
+
+def _parts(run: list[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(len(run)):
+        if _may_open(run[start]):
             for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
                 if _may_close(run[end - 1]):
                     yield tuple(run[start:end])
-        run = []
 
 
 @lru_cache(maxsize=65536)
@@ -70,8 +87,9 @@ def key_phrases(sentences: list[Sentence], most: int = _KEPT) -> list[KeyPhrase]
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     places: dict[str, set[int]] = defaultdict(set)
     for sentence in sentences:
-        if sentence.quality < 0.1:
+        if sentence.quality < 0.2:
             continue
+        opening = sentence.tokens[0]
         for words in phrases_in(sentence.tokens):
             if len(words) > 1 and len({word.lower() for word in words}) < len(words):
                 continue
@@ -79,7 +97,8 @@ def key_phrases(sentences: list[Sentence], most: int = _KEPT) -> list[KeyPhrase]
             if len(key) < 3:
                 continue
             counts[key] += 1
-            forms[key][" ".join(words)] += 1
+            # A capital at the opening of a sentence says nothing about how a phrase is written.
+            forms[key][" ".join(words)] += 1 if words[0] is opening else 10
             places[key].add(sentence.segment)
     total = max(len(sentences), 1)
     least = 2 if total > 12 else 1
@@ -101,13 +120,12 @@ def _c_values(counts: dict[str, int], places: dict[str, set[int]]) -> dict[str, 
                     inside[part].append(count)
     scores: dict[str, float] = {}
     for key, count in counts.items():
-        nested = inside.get(key, ())
-        free = count - (sum(nested) / len(nested) if nested else 0)
+        longer = inside.get(key, ())
+        free = float(count) - (sum(longer) / len(longer) if longer else 0.0)
         size = key.count(" ") + 1
-        length = math.log2(size + 1) if size > 1 else (0.55 if len(key) > 3 else 0.35)
-        spread = 1 + math.log(len(places[key]))
+        worth = math.log2(size + 1) if size > 1 else (0.55 if len(key) > 3 else 0.35)
         if free > 0:
-            scores[key] = length * free * spread
+            scores[key] = worth * free * (1 + math.log(len(places[key])))
     return scores
 
 
@@ -115,8 +133,11 @@ def written(forms: Counter[str]) -> str:
     """The commonest way to write it; in lower case unless capitals are the rule."""
     best = min(forms, key=lambda form: (-forms[form], form))
     total = sum(forms.values())
+    acronyms = [form for form in forms if form.isupper() and len(form) <= 6]
+    if acronyms and forms[acronyms[0]] * 4 >= total:
+        return acronyms[0]
     lowered = sum(count for form, count in forms.items() if form == form.lower())
-    if lowered * 2 >= total or (best.istitle() and " " not in best and lowered):
+    if lowered * 2 >= total:
         lower_forms = {form: count for form, count in forms.items() if form == form.lower()}
         return min(lower_forms, key=lambda form: (-lower_forms[form], form)) if lower_forms else best
     return best
@@ -128,8 +149,10 @@ def _without_parts(phrases: list[KeyPhrase]) -> list[KeyPhrase]:
     for phrase in phrases:
         padded = f" {phrase.key} "
         for other in kept:
-            longer, shorter = (f" {other.key} ", padded) if len(other.key) > len(phrase.key) else (padded, f" {other.key} ")
-            if shorter in longer and phrase.count <= other.count * 2:
+            longer, shorter = (
+                (f" {other.key} ", padded) if len(other.key) > len(phrase.key) else (padded, f" {other.key} ")
+            )
+            if shorter in longer and phrase.said <= other.said * 2:
                 break
         else:
             kept.append(phrase)

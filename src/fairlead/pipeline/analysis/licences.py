@@ -24,11 +24,18 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("BSD-3-Clause", ("redistributions of source code must retain", "neither the name")),
     ("BSD-3-Clause", ("redistributions of source code must retain", "names of its contributors may")),
     ("BSD-2-Clause", ("redistributions of source code must retain", "redistributions in binary form")),
-    ("ISC", ("permission to use, copy, modify, and/or distribute this software for any purpose", "the author disclaim")),
+    (
+        "ISC",
+        ("permission to use, copy, modify, and/or distribute this software for any purpose", "the author disclaim"),
+    ),
     ("ISC", ("permission to use, copy, modify, and/or distribute", "with or without fee")),
     ("MIT", ("permission is hereby granted, free of charge", "substantial portions of the software")),
 )
-_HOLDER = re.compile(r"copyright\s+(?:\(c\)|©)?\s*(?:[\d,\s–-]+(?:present)?,?\s+)(?:by\s+)?([A-Z][^.\n(<]{2,60}?)(?=\s*(?:[.(<\n]|all rights|permission|$))", re.IGNORECASE)
+_HOLDER = re.compile(
+    r"copyright\s+(?:\(c\)|©)?\s*(?:[\d,\s–-]+(?:present)?,?\s+)(?:by\s+)?"
+    r"([A-Z][^.\n(<]{2,60}?)(?=\s*(?:[.(<\n]|all rights|permission|$))",
+    re.IGNORECASE,
+)
 _APACHE_ONLY = re.compile(r"\[(?:yyyy|name of copyright owner)\]")
 
 

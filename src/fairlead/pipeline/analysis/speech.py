@@ -61,7 +61,9 @@ def _central(sentences: list[Sentence], most: int) -> list[Sentence]:
     return [usable[i] for i in sorted(mmr(scores, similarity, most))]
 
 
-def reported_speech(reading: Reading, statement: Callable[[Sentence], dict[str, Any]], most: int = 8) -> list[dict[str, Any]]:
+def reported_speech(
+    reading: Reading, statement: Callable[[Sentence], dict[str, Any]], most: int = 8
+) -> list[dict[str, Any]]:
     """Statements that a document attributes to somebody else: ``{"name", **statement}``."""
     found: list[dict[str, Any]] = []
     for sentence in reading.sentences:

@@ -54,7 +54,9 @@ def lexrank(similarity: Matrix, *, steps: int = 60) -> NDArray[Any]:
     return np.asarray(rank / rank.max()) if count else rank
 
 
-def mmr(scores: NDArray[Any], similarity: Matrix, most: int, *, balance: float = 0.7, too_close: float = 0.75) -> list[int]:
+def mmr(
+    scores: NDArray[Any], similarity: Matrix, most: int, *, balance: float = 0.7, too_close: float = 0.75
+) -> list[int]:
     """Indexes in order of choice: relevant, and not like one chosen before."""
     chosen: list[int] = []
     left = [i for i in range(len(scores)) if scores[i] > 0]
@@ -72,7 +74,8 @@ def mmr(scores: NDArray[Any], similarity: Matrix, most: int, *, balance: float =
 def rank_sentences(sentences: list[Sentence], lead: float = 0.25) -> tuple[list[Sentence], NDArray[Any], Matrix]:
     """The sentences worth showing, their standing, and the cosines between them.
 
-    ``lead`` is how much the opening of the document counts for. More than 240 are narrowed first to those closest to the document's own word distribution.
+    ``lead`` is how much the opening of the document counts for. More than 240 are narrowed first to those closest to
+    the document's own word distribution.
     """
     usable = [sentence for sentence in sentences if sentence.quality > 0.05 and len(sentence.terms) >= 2]
     if len(usable) > _MOST_NODES:

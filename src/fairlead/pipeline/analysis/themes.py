@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +59,18 @@ def build_space(documents: Sequence[Sequence[Mapping[str, int]]], boosted: froze
             for term in block:
                 in_documents[term].add(number)
     total = len(documents)
-    most = max(total * 0.4, 2) if total >= 5 else total
+    most = max(total * 0.45, 3) if total >= 5 else total
     useful = {
         term: count
         for term, count in in_blocks.items()
-        if count >= 2 and (term in boosted or len(in_documents[term]) <= most) and (total < 5 or len(in_documents[term]) >= 2)
+        if count >= 2
+        and (term in boosted or len(in_documents[term]) <= most)
+        and (total < 5 or len(in_documents[term]) >= 2)
     }
     # A term in several documents can carry a theme across them; one that is frequent in a single document cannot.
-    ranked = sorted(useful, key=lambda term: (-len(in_documents[term]) * math.log(1 + useful[term]), term))[:_VOCABULARY]
+    ranked = sorted(useful, key=lambda term: (-len(in_documents[term]) * math.log(1 + useful[term]), term))[
+        :_VOCABULARY
+    ]
     column = {term: i for i, term in enumerate(sorted(ranked))}
     weight = np.ones(len(column))
     for term, i in column.items():
@@ -76,7 +80,9 @@ def build_space(documents: Sequence[Sequence[Mapping[str, int]]], boosted: froze
     return Space(column, weight)
 
 
-def factorise(documents: Sequence[Sequence[Mapping[str, int]]], count: int, boosted: frozenset[str] = frozenset()) -> Themes:
+def factorise(
+    documents: Sequence[Sequence[Mapping[str, int]]], count: int, boosted: frozenset[str] = frozenset()
+) -> Themes:
     """At most ``count`` themes over all stretches of all documents."""
     space = build_space(documents, boosted)
     if not space.column:
@@ -93,14 +99,16 @@ def factorise(documents: Sequence[Sequence[Mapping[str, int]]], count: int, boos
 
 def _start(rows: Array, count: int) -> tuple[Array, Array]:
     """NNDSVD with zeros filled by a small share of the mean."""
-    values, vectors = np.linalg.eigh(rows.T @ rows)
+    # The smaller of the two Gram matrices has the same singular values and costs far less.
+    wide = rows.shape[0] < rows.shape[1]
+    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
     order = np.argsort(values)[::-1][:count]
     w = np.zeros((len(rows), count))
     h = np.zeros((count, rows.shape[1]))
     for k, index in enumerate(order):
-        right = vectors[:, index]
         sigma = math.sqrt(max(float(values[index]), _TINY))
-        left = rows @ right / sigma
+        left = vectors[:, index] if wide else rows @ vectors[:, index] / sigma
+        right = rows.T @ left / sigma if wide else vectors[:, index]
         positive = (np.maximum(left, 0), np.maximum(right, 0))
         negative = (np.maximum(-left, 0), np.maximum(-right, 0))
         u, v = max(positive, negative, key=lambda pair: float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1])))
@@ -118,29 +126,16 @@ def theme_count(documents: int, blocks: int) -> int:
     """How many themes are worth asking for."""
     if documents <= 3:
         return max(2, min(6, round(math.sqrt(blocks) / 1.6)))
-    return max(3, min(9, round(1.25 * math.sqrt(documents))))
+    return max(3, min(8, round(1.1 * math.sqrt(documents))))
 
 
-def label_of(profile: Array, space: Space, forms: Mapping[str, str], presence: Mapping[str, int]) -> list[str]:
-    """Up to six phrases that name a theme, best first, without one inside another.
-
-    ``forms`` says how a key is written and ``presence`` in how many documents it is a key phrase: a phrase of several
-    words that several documents share names a theme best.
-    """
-
-    def worth(term: str) -> float:
-        weight = float(profile[space.column[term]])
-        if term not in forms:
-            return 0.0
-        return weight * (1.5 if " " in term else 1.0) * (1 + 0.5 * math.log(max(presence.get(term, 1), 1)))
-
-    ranked = sorted(space.column, key=lambda term: (-worth(term), term))
+def distinct(ranked: Sequence[str], worth: Callable[[str], float], most: int = 6) -> list[str]:
+    """The first phrases of ``ranked`` that are worth something and share no word with one before."""
     chosen: list[str] = []
-    for term in ranked[:40]:
-        if worth(term) <= 0 or len(chosen) == 6:
+    for term in ranked:
+        if worth(term) <= 0 or len(chosen) == most:
             break
-        words = set(term.split())
-        if not any(words & set(other.split()) for other in chosen):
+        if not any(set(term.split()) & set(other.split()) for other in chosen):
             chosen.append(term)
     return chosen
 

@@ -55,7 +55,9 @@ def read_json3(text: str) -> list[Block]:
         events = json.loads(text)["events"]
         cues = [_json3_cue(event) for event in events if event.get("segs") and not event.get("aAppend")]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise InvalidInputError("the file is not timed text in JSON3.", remedy="It needs an 'events' list.", field="content") from exc
+        raise InvalidInputError(
+            "the file is not timed text in JSON3.", remedy="It needs an 'events' list.", field="content"
+        ) from exc
     return sentences_of(drop_rolling(cue for cue in cues if cue.text))
 
 
@@ -80,9 +82,11 @@ def _read(text: str, form: str) -> Iterator[Cue]:
     try:
         captions = webvtt.from_buffer(io.StringIO(text.lstrip("\ufeff")), format=form)
     except (MalformedFileError, MalformedCaptionError) as exc:
-        raise InvalidInputError(f"the captions cannot be read: {exc}.", remedy=f"Check that it is {form.upper()}.", field="content") from exc
+        raise InvalidInputError(
+            f"the captions cannot be read: {exc}.", remedy=f"Check that it is {form.upper()}.", field="content"
+        ) from exc
     heading = ""
-    for caption in captions:
+    for caption in captions.captions:
         slide = _SLIDE.match(caption.identifier or "")
         if slide:
             heading = f"Slide {slide.group(1)}"
@@ -114,7 +118,10 @@ def _clean(text: str) -> str:
 
 def _seconds(stamp: str) -> float:
     parts = [float(part) for part in stamp.replace(",", ".").split(":")]
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    total = 0.0
+    for part in parts:
+        total = total * 60 + part
+    return total
 
 
 def drop_rolling(cues: Iterable[Cue]) -> list[Cue]:
@@ -181,7 +188,14 @@ def _cut(run: list[Cue], speaker: str) -> list[Block]:
         while last + 1 < len(run) and starts[last + 1] < end:
             last += 1
         blocks.append(
-            Block(text[start:end], "turn", run[first].heading, speaker, round(run[first].start, 3), round(run[last].end, 3))
+            Block(
+                text[start:end],
+                "turn",
+                run[first].heading,
+                speaker,
+                round(run[first].start, 3),
+                round(run[last].end, 3),
+            )
         )
     return blocks
 

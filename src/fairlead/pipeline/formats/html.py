@@ -11,17 +11,32 @@ from typing import TYPE_CHECKING
 from fairlead.errors import InvalidInputError
 from fairlead.pipeline.documents import Block
 from fairlead.pipeline.formats.prose import Trail, reads_as_prose, tidy
+from fairlead.pipeline.text.wordset import word_set
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
-_NEVER = (
-    "script style noscript template svg math canvas iframe object embed form button select textarea nav header footer "
-    "aside pre code-block table figure img video audio head dialog menu"
-).split()
-_BLOCKS = frozenset("p li blockquote dd dt h1 h2 h3 h4 h5 h6 div section article main td summary".split())
-_TITLES = frozenset("h1 h2 h3 h4 h5 h6".split())
-_HIDDEN_ROLES = frozenset("navigation banner contentinfo complementary search menu menubar toolbar".split())
+_NEVER = word_set(
+    """
+    script style noscript template svg math canvas iframe object embed form button select textarea nav header footer
+    aside pre code-block table figure img video audio head dialog menu
+    """
+)
+_BLOCKS = word_set(
+    """
+    p li blockquote dd dt h1 h2 h3 h4 h5 h6 div section article main td summary
+    """
+)
+_TITLES = word_set(
+    """
+    h1 h2 h3 h4 h5 h6
+    """
+)
+_HIDDEN_ROLES = word_set(
+    """
+    navigation banner contentinfo complementary search menu menubar toolbar
+    """
+)
 _DEEPEST = 200
 """Nesting beyond this is refused: no page that a person wrote comes near it."""
 
@@ -81,22 +96,27 @@ def _check_depth(text: str) -> None:
         )
 
 
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr p li dt dd tr td th option".split())
+_VOID = word_set(
+    """
+    area base br col embed hr img input link meta source track wbr p li dt dd tr td th option
+    """
+)
 
 
 def _strip(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_NEVER):
+    for tag in soup.find_all(sorted(_NEVER)):
         tag.decompose()
-    for tag in soup.find_all(attrs={"role": list(_HIDDEN_ROLES)}):
+    for tag in soup.find_all(_hidden):
         tag.decompose()
-    for tag in soup.find_all(attrs={"hidden": True}):
-        tag.decompose()
+
+
+def _hidden(tag: Tag) -> bool:
+    return tag.has_attr("hidden") or tag.get("role") in _HIDDEN_ROLES
 
 
 def _blocks(root: Tag, trail: Trail) -> list[Block]:
     """Walks the leaves in order and cuts at block elements; no recursion, so depth costs nothing."""
-    from bs4 import Comment, NavigableString, Tag
-    from bs4.element import PreformattedString
+    from bs4.element import Comment, NavigableString, PreformattedString, Tag
 
     blocks: list[Block] = []
     owner, parts = root, list[str]()

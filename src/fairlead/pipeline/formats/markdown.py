@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_EMOJI = re.compile(r"(?<!\w):[a-z][a-z0-9_+-]{2,30}:(?!\w)")
 _CALLOUT = re.compile(r"^\[!\w+\]\s*")
 
 
@@ -49,7 +50,7 @@ def read_markdown(text: str) -> list[Block]:
             case "html_block":
                 blocks += _html_blocks(token.content, trail)
             case "inline" if not in_table:
-                words = _CALLOUT.sub("", tidy(_inline_text(token.children or [])))
+                words = _CALLOUT.sub("", tidy(_EMOJI.sub("", _inline_text(token.children or []))))
                 if level:
                     trail.enter(level, words)
                     blocks.append(Block(words, "heading"))

@@ -29,14 +29,16 @@ _STEEPEST = 200
 def read_pdf(data: bytes, *, time_limit_s: float = TIME_LIMIT_S) -> list[Block]:
     """Paragraphs of a PDF; the heading of each is its page."""
     if not data[:1024].lstrip().startswith(b"%PDF-"):
-        raise InvalidInputError("the file is not a PDF: it does not start with '%PDF-'.", remedy="Check its type.", field="content")
-    return [Block(*row) for row in _in_child("pdf", data, time_limit_s)]
+        raise InvalidInputError(
+            "the file is not a PDF: it does not start with '%PDF-'.", remedy="Check its type.", field="content"
+        )
+    return _in_child("pdf", data, time_limit_s)
 
 
 def read_docx(data: bytes, *, time_limit_s: float = TIME_LIMIT_S) -> list[Block]:
     """Headings, paragraphs and list items of a Word document."""
     check_archive(data)
-    return [Block(*row) for row in _in_child("docx", data, time_limit_s)]
+    return _in_child("docx", data, time_limit_s)
 
 
 def check_archive(data: bytes) -> None:
@@ -45,7 +47,9 @@ def check_archive(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as exc:
-        raise InvalidInputError(f"the file is not a Word document: {exc}.", remedy="Save it again as .docx.", field="content") from exc
+        raise InvalidInputError(
+            f"the file is not a Word document: {exc}.", remedy="Save it again as .docx.", field="content"
+        ) from exc
     unpacked = sum(entry.file_size for entry in entries)
     steep = any(e.file_size > 1_000_000 and e.file_size > _STEEPEST * max(e.compress_size, 1) for e in entries)
     if len(entries) > _MOST_ENTRIES or unpacked > _MOST_UNPACKED or steep:
@@ -58,7 +62,7 @@ def check_archive(data: bytes) -> None:
         raise InvalidInputError("the archive holds no Word document.", remedy="Check its type.", field="content")
 
 
-def _in_child(form: str, data: bytes, time_limit_s: float) -> list[list[str]]:
+def _in_child(form: str, data: bytes, time_limit_s: float) -> list[Block]:
     command = [sys.executable, "-I", "-c", f"from fairlead.pipeline.formats.office import child; child({form!r})"]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=time_limit_s, check=False)
@@ -77,9 +81,10 @@ def _in_child(form: str, data: bytes, time_limit_s: float) -> list[list[str]]:
         )
     answer = json.loads(done.stdout)
     if "error" in answer:
-        raise InvalidInputError(f"the {form} cannot be read: {answer['error']}", remedy="Save it again.", field="content")
-    rows: list[list[str]] = answer["blocks"]
-    return rows
+        raise InvalidInputError(
+            f"the {form} cannot be read: {answer['error']}", remedy="Save it again.", field="content"
+        )
+    return [Block(text, kind, heading) for text, kind, heading in answer["blocks"]]
 
 
 def child(form: str) -> None:
@@ -120,7 +125,9 @@ def _pdf_blocks(data: bytes) -> list[Block]:
         text = page.extract_text() or ""
         size += len(text)
         if number > _MOST_PAGES or size > _MOST_TEXT:
-            raise InvalidInputError(f"it has more than {_MOST_PAGES:,} pages or {_MOST_TEXT:,} characters.", remedy="Split it.")
+            raise InvalidInputError(
+                f"it has more than {_MOST_PAGES:,} pages or {_MOST_TEXT:,} characters.", remedy="Split it."
+            )
         blocks += [Block(words, "prose", f"Page {number}") for words in _page_paragraphs(text)]
     return blocks
 
@@ -153,5 +160,7 @@ def _docx_blocks(data: bytes) -> list[Block]:
         for entry in archive.infolist():
             if entry.filename.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(entry)[:4096]:
                 raise InvalidInputError("its XML declares a document type.", remedy="Save it again.")
-    result = mammoth.convert_to_html(io.BytesIO(data), convert_image=mammoth.images.img_element(lambda image: {"src": ""}))
+    result = mammoth.convert_to_html(
+        io.BytesIO(data), convert_image=mammoth.images.img_element(lambda image: {"src": ""})
+    )
     return read_html_fragment(result.value)

@@ -11,17 +11,25 @@ from collections.abc import Iterator
 
 from fairlead.pipeline.documents import Block
 from fairlead.pipeline.formats.prose import Trail, reads_as_prose, tidy
+from fairlead.pipeline.text.wordset import word_set
 
 _UNDERLINE = re.compile(r"^([=\-*~^\"#+])\1{2,}\s*$")
 _ITEM = re.compile(r"^\s{0,8}(?:[-*•‣o+]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
 _TURN = re.compile(r"^\s*(?:\[?(\d{1,2}:)?\d{1,2}:\d{2}\]?\s+)?([A-Z][\w.'’-]*(?: [A-Z(][\w.'’)-]*){0,3}):\s+(?=\S)")
-_NOT_SPEAKERS = frozenset("note notes warning example examples see todo tip important usage hint caution info http https".split())
+_NOT_SPEAKERS = word_set(
+    """
+    note notes warning example examples see todo tip important usage hint caution info http https
+    """
+)
+_EMPHASIS = re.compile(r"(?<![\w*])\*(\w(?:[^*\n]{0,60}\w)?)\*(?![\w*])")
 _LONGEST_LINE = 20_000
 
 
 def read_plain(text: str) -> list[Block]:
     """Blocks of a plain text. Lines longer than 20,000 characters are cut, so none can stall an expression."""
-    lines = [line[i : i + _LONGEST_LINE] for line in text.splitlines() for i in range(0, max(len(line), 1), _LONGEST_LINE)]
+    lines = [
+        line[i : i + _LONGEST_LINE] for line in text.splitlines() for i in range(0, max(len(line), 1), _LONGEST_LINE)
+    ]
     speakers = _speakers(lines)
     return list(_turns(lines, speakers)) if speakers else list(_paragraphs(lines))
 
@@ -70,7 +78,7 @@ def _paragraphs(lines: list[str]) -> Iterator[Block]:
             yield Block(heading, "heading")
             continue
         for kind, piece in _pieces(chunk):
-            text = tidy(piece)
+            text = _EMPHASIS.sub(r"\1", tidy(piece))
             if reads_as_prose(text):
                 yield Block(text, kind, str(trail))
 
@@ -89,8 +97,11 @@ def _chunks(lines: list[str]) -> Iterator[list[str]]:
 
 def _is_title(line: str) -> bool:
     text = line.strip()
-    return 2 < len(text) <= 80 and not line[0].isspace() and text[-1] not in ".,;!?)\"'" and (
-        text.isupper() or (text[0].isupper() and len(text.split()) <= 8 and text.endswith(":"))
+    return (
+        2 < len(text) <= 80
+        and not line[0].isspace()
+        and text[-1] not in ".,;!?)\"'"
+        and (text.isupper() or (text[0].isupper() and len(text.split()) <= 8 and text.endswith(":")))
     )
 
 

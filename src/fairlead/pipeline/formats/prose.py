@@ -15,7 +15,8 @@ _BREAKS = re.compile(r"\s*\n\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _SYMBOLS = re.compile(r"[{}<>=|\\^~#@$*_`\[\]]|::|->|\(\)|--")
 _COMMAND = re.compile(
-    r"^\s*(?:[$>%#]\s|>>>|\.\.\.\s|pip3? |python3? -|uv |npm |npx |yarn |git |cd |sudo |apt |brew |conda |docker |make |import |from \w+ import|def |class \w+[:(])"
+    r"^\s*(?:[$>%#]\s|>>>|\.\.\.\s|pip3? |python3? -|uv |npm |npx |yarn |git |cd |sudo |apt |brew |conda |docker "
+    r"|make |import |from \w+ import|def |class \w+[:(])"
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -26,7 +27,7 @@ BOILERPLATE_HEADING = re.compile(
       |credits?|authors?|acknowledge?ments?|thanks|maintainers?|contact|community|chat|help|reporting\s+(?:issues|bugs)
       |bugs?(?:\s+reports?)?|security(?:\s+(?:policy|contact))?|testing|running\s+(?:the\s+)?tests|code\s+of\s+conduct|copyright|badges
       |see\s+also|references|further\s+reading|footnotes|packaging|requirements|pre-?requisites|dependencies|who'?s\s+using\s+\S+|legal
-      |project\s+links|documentation|upgrading|security\s+contact\s+information|translations?|stargazers|usage)
+      |project\s+links|testimonials?|users|.{0,30}enterprise|related\s+projects|alternatives|benchmarks?|roadmap|quick\s?links|feedback|citation|citing\s+\w+|trusted\s+by|documentation|upgrading|security\s+contact\s+information|translations?|stargazers|usage)
       (?:\s+(?:&|and|of|for|to|from|with|the|a|source|pip|pypi|conda|notice|information|history|log|guide|guidelines|questions|policy|support|\w+))?\W*$)
       |^\W*v?\d+\.\d+[\w.]*\b""",
     re.IGNORECASE | re.VERBOSE,

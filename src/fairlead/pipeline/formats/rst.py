@@ -76,7 +76,14 @@ def _excluded(node: nodes.Node) -> bool:
 def _inline(node: nodes.Node) -> str:
     from docutils import nodes
 
-    away = (nodes.image, nodes.substitution_reference, nodes.problematic, nodes.footnote_reference, nodes.raw, nodes.system_message)
+    away = (
+        nodes.image,
+        nodes.substitution_reference,
+        nodes.problematic,
+        nodes.footnote_reference,
+        nodes.raw,
+        nodes.system_message,
+    )
     if isinstance(node, nodes.Text):
         return node.astext()
     if isinstance(node, away):

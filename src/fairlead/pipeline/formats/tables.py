@@ -15,9 +15,14 @@ from typing import Any
 from fairlead.errors import InvalidInputError
 from fairlead.pipeline.documents import Block
 from fairlead.pipeline.formats.prose import reads_as_prose, tidy
+from fairlead.pipeline.text.wordset import word_set
 
 _DEBATE_LINE = re.compile(r"^\d+\t[^\t]{1,60}\t[^\t]*")
-_STAGE = frozenset("SYSTEM AUDIENCE".split())
+_STAGE = word_set(
+    """
+    SYSTEM AUDIENCE
+    """
+)
 _DEEPEST = 60
 _MOST_CELLS = 200_000
 

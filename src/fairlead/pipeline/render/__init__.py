@@ -25,8 +25,16 @@ def write(brief: Mapping[str, Any], folder: Path) -> dict[str, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise InvalidInputError(f"output folder {str(folder)!r} cannot be made: {exc.strerror}.", remedy="Give another folder.", field="folder") from exc
-    texts = {"markdown": ("brief.md", to_markdown(brief)), "json": ("brief.json", to_json(brief)), "html": ("brief.html", to_html(brief))}
+        raise InvalidInputError(
+            f"output folder {str(folder)!r} cannot be made: {exc.strerror}.",
+            remedy="Give another folder.",
+            field="folder",
+        ) from exc
+    texts = {
+        "markdown": ("brief.md", to_markdown(brief)),
+        "json": ("brief.json", to_json(brief)),
+        "html": ("brief.html", to_html(brief)),
+    }
     return {name: str(write_text(folder / file, text)) for name, (file, text) in texts.items()}
 
 

@@ -64,6 +64,7 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     yield from _names(brief)
     yield from _voices(brief, numbers, titles)
+    yield from _claims(brief, numbers)
     yield from _pairs("Where they agree", brief["agreements"], numbers)
     yield from _pairs("Where they differ", brief["differences"], numbers)
     yield from _documents(brief, numbers)
@@ -123,14 +124,25 @@ def _voices(brief: Mapping[str, Any], numbers: Mapping[str, int], titles: Mappin
     for voice in brief["voices"]:
         yield f"### {escape(voice['name'])}"
         yield ""
-        shown = [titles[i] for i in voice["documents"] if i in titles]
-        yield f"*{voice['words']:,} words, {voice['share']:.0%} of all that is spoken; {', '.join(escape(t) for t in shown[:4])}*"
+        shown = ", ".join([escape(titles[i]) for i in voice["documents"] if i in titles][:4])
+        yield f"*{voice['words']:,} words, {voice['share']:.0%} of all that is spoken; {shown}*"
         yield ""
         yield from (_bullet(s, numbers, named=False) for s in voice["statements"])
         yield ""
     for statement in brief["reported"]:
         yield f"- **{escape(statement['name'])}**, as reported: {escape(statement['text'])} {_cite(statement, numbers)}"
     if brief["reported"]:
+        yield ""
+
+
+def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if brief["claims"]:
+        yield "## Claims worth checking"
+        yield ""
+        yield "*Statements of fact that somebody could check. Nothing here says whether they are true.*"
+        yield ""
+        for claim in brief["claims"]:
+            yield f"{_bullet(claim, numbers)} *{escape(', '.join(claim['signs']))}*"
         yield ""
 
 
@@ -185,7 +197,8 @@ def _rest(brief: Mapping[str, Any]) -> Iterator[str]:
         yield "## Licences"
         yield ""
         for licence in brief["licences"]:
-            yield f"- **{escape(licence['name'])}** ({licence['count']}): {', '.join(escape(t) for t in licence['documents'])}"
+            shown = ", ".join(escape(title) for title in licence["documents"])
+            yield f"- **{escape(licence['name'])}** ({licence['count']}): {shown}"
         yield ""
     if brief["not_read"]:
         yield "## Not read"

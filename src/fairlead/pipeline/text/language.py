@@ -12,7 +12,7 @@ from collections import Counter
 
 _PROFILES = {
     "en": "the of and to in is that for it with as was on be are this by you not have from but they or which we at an",
-    "de": "der die und den das von zu ist mit des im nicht ein eine für auf sich dem auch es als wird sind werden bei aus",
+    "de": "der die und den das von zu ist mit des im nicht ein eine für auf sich dem auch es als wird sind werden bei",
     "fr": "le la les des et du en est une que dans pour qui sur pas au avec sont par il plus ce se ne nous cette aux",
     "es": "el la de que y los en las del se por con una para es al como más pero sus este está ha fue son también",
     "it": "il di che la è un per una sono con del della non si le dei da gli anche alla nel più ha come questo",

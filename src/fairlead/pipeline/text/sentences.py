@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from fairlead.pipeline.text.wordset import word_set
+
 _MARK = re.compile(
     r"""[.!?…]+["'”’)\]»]*(?=\s|$)   # a mark, closing quotes, then a space
       | [。！？]+["”’」』）]*          # full-width marks need no space
@@ -18,17 +20,25 @@ _MARK = re.compile(
     re.VERBOSE,
 )
 _LAST_WORD = re.compile(r"(\S+)$")
-_ABBREVIATIONS = frozenset(
-    """mr mrs ms dr prof sr jr st gen col sgt capt lt maj rep sen gov hon rev fr pres adm cmdr
-    vs v cf e.g i.e etc al approx ca dept est fig figs eq eqs no nos vol pp p ch sec ed eds inc ltd co corp bros
-    jan feb mar apr jun jul aug sept sep oct nov dec mon tue tues wed thu thur thurs fri sat sun
-    u.s u.k u.n e.u a.m p.m ph.d m.d b.a m.a d.c resp incl min max avg def sect para art""".split()
+_ABBREVIATIONS = word_set(
+    """
+    mr mrs ms dr prof sr jr st gen col sgt capt lt maj rep sen gov hon rev fr pres adm cmdr vs v cf e.g i.e etc
+    al approx ca dept est fig figs eq eqs no nos vol pp p ch sec ed eds inc ltd co corp bros jan feb mar apr jun
+    jul aug sept sep oct nov dec mon tue tues wed thu thur thurs fri sat sun u.s u.k u.n e.u a.m p.m ph.d m.d
+    b.a m.a d.c resp incl min max avg def sect para art
+    """
 )
 # These end a sentence as often as not, so a capital that follows decides.
-_SOFT = frozenset("etc al inc ltd co corp bros a.m p.m u.s u.k u.n e.u d.c ph.d m.d b.a m.a min max jr sr no".split())
-_OPENERS = frozenset(
-    """the a an it its this that these those he she they we you i in on at for if when while as but and so there here
-    what how why who where not no yes our my your his her their to by with from after before since""".split()
+_SOFT = word_set(
+    """
+    etc al inc ltd co corp bros a.m p.m u.s u.k u.n e.u d.c ph.d m.d b.a m.a min max jr sr no
+    """
+)
+_OPENERS = word_set(
+    """
+    the a an it its this that these those he she they we you i in on at for if when while as but and so there
+    here what how why who where not no yes our my your his her their to by with from after before since
+    """
 )
 _LONGEST = 1200
 """Characters after which a run without any mark is cut at a comma or space: a line of a gigabyte is no sentence."""
@@ -62,7 +72,8 @@ def _ends_here(text: str, start: int, mark: re.Match[str]) -> bool:
         return False
     if lowered in _ABBREVIATIONS:
         following = text[mark.end() : mark.end() + 24].split(None, 1)
-        return lowered in _SOFT and bool(following) and following[0].lower().strip(",;") in _OPENERS
+        word_after = following[0].strip(",;") if following else ""
+        return lowered in _SOFT and word_after[:1].isupper() and word_after.lower() in _OPENERS
     return _next_starts(text, mark.end())
 
 

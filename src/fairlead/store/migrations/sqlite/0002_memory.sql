@@ -88,7 +88,8 @@ CREATE TABLE memory_features (
     stamp     INTEGER NOT NULL,
     version   INTEGER NOT NULL,             -- of the analyser that made them
     length    INTEGER NOT NULL,             -- words of the content
-    data      BLOB NOT NULL
+    words     BLOB NOT NULL,                -- distinct stems with counts: what the inverted index is built from
+    grams     BLOB NOT NULL                 -- all hashed features: what candidates are compared by
 );
 CREATE INDEX memory_features_by_stamp ON memory_features (namespace, stamp);
 

@@ -1,0 +1,198 @@
+"""Answers by quotation: the sentences of remembered passages that answer a question, or a plain no.
+
+Nothing is written here; a statement is a sentence of a passage. A sentence is scored by the share of the question's
+words that it and its passage hold, each weighted by how rare it is among the passages (the coverage of Robertson and
+Sparck Jones's relevance weights, J. ASIS 27, 1976), and by whether it holds the kind of thing that was asked for: a
+number for ``how many``, a name for ``who``. Below :data:`THRESHOLD` nothing is answered; ``bench/pipeline_answer.py``
+measures what that costs and saves.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from fairlead.pipeline.text.sentences import split_sentences
+from fairlead.pipeline.text.words import STOP, WEAK, WORD, fold
+from fairlead.pipeline.text.wordset import word_set
+
+THRESHOLD = 0.5
+"""Least score of the best sentence for an answer."""
+
+_MOST = 3
+_NEAR = 0.8
+"""Further statements score at least this share of the best one."""
+
+_SUFFIX = re.compile(r"(?:ations?|ings?|ions?|ments?|ers?|ed|ly|es|al|e)$")
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand|million|billion|half|dozen|none)\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"\b(?:1\d|20)\d\d\b(?! ?(?:%|\w*(?:metres|meters|feet|miles|km|people|men)))")
+_DATE = re.compile(
+    r"\b\d{3,4}s?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|century|year|decade)\b"
+)
+_KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"\bhow (?:many|much|long|old|far|tall|large|big|fast|often|high)\b"
+            r"|\bwhat (?:percent|percentage|number|size|speed)\b",
+            re.IGNORECASE,
+        ),
+        "number",
+    ),
+    (
+        re.compile(
+            r"\b(?:when|what year|which year|what date|what day|what month|what century|what decade)\b", re.IGNORECASE
+        ),
+        "date",
+    ),
+    (re.compile(r"\b(?:who|whose|whom)\b", re.IGNORECASE), "name"),
+    (
+        re.compile(
+            r"\b(?:where|what (?:city|country|state|place)|which (?:city|country|state|place))\b", re.IGNORECASE
+        ),
+        "name",
+    ),
+)
+_MARKUP = word_set(
+    """
+    what which who whom whose when where why how do does did is are was were name tell give list describe
+    explain define mean
+    """
+)
+
+
+class _Question(NamedTuple):
+    terms: dict[str, float]
+    kind: str
+    words: frozenset[str]
+
+
+class _Candidate(NamedTuple):
+    score: float
+    order: int
+    text: str
+    start: int
+    end: int
+    passage: Mapping[str, Any]
+
+
+def answer(question: str, passages: Sequence[Mapping[str, Any]], *, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """``{answered, statements, reason}``; statements are ``{text, source, start_char, end_char, score, ...}``.
+
+    ``passages`` are what memory recalled, best first: ``text`` and what else is known of each (``source``,
+    ``start_char``, ``speaker``, ...), which statements keep. Offsets count in the document when the passage has
+    ``start_char``, else in the passage. ``reason`` says why when nothing is answered.
+    """
+    if not passages:
+        return _no("nothing was remembered that has any of these words.")
+    asked = _read_question(question, passages)
+    if not asked.terms:
+        return _no("the question has no word to look for; name a person, thing or event in it.")
+    found = sorted(_candidates(asked, passages), key=lambda c: (-c.score, c.order, c.start))
+    if not found or found[0].score < threshold:
+        best = found[0].score if found else 0.0
+        return _no(
+            f"the closest passage covers too little of the question ({best:.2f}; an answer needs {threshold:.2f})."
+        )
+    chosen: list[_Candidate] = []
+    for candidate in found:
+        if len(chosen) == _MOST or candidate.score < max(threshold, _NEAR * found[0].score):
+            break
+        if all(candidate.text != other.text for other in chosen):
+            chosen.append(candidate)
+    return {"answered": True, "statements": [_statement(c) for c in chosen], "reason": ""}
+
+
+def _no(reason: str) -> dict[str, Any]:
+    return {"answered": False, "statements": [], "reason": reason}
+
+
+def _statement(candidate: _Candidate) -> dict[str, Any]:
+    kept = {k: v for k, v in candidate.passage.items() if k not in ("text", "score", "start_char", "end_char")}
+    base = int(candidate.passage.get("start_char", 0))
+    return {
+        "text": candidate.text,
+        "source": candidate.passage.get("source", ""),
+        **kept,
+        "start_char": base + candidate.start,
+        "end_char": base + candidate.end,
+        "score": round(candidate.score, 3),
+    }
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """A word without its commonest endings; at least four letters stay."""
+    low = fold(word)
+    cut = _SUFFIX.sub("", low)
+    return cut if len(cut) >= 4 else low
+
+
+def _stems(text: str) -> list[str]:
+    return [stem(word) for word in WORD.findall(text)]
+
+
+def _read_question(question: str, passages: Sequence[Mapping[str, Any]]) -> _Question:
+    words = WORD.findall(question)
+    held = [set(_stems(_context(passage))) for passage in passages]
+    frequency: Counter[str] = Counter(term for terms in held for term in terms)
+    terms: dict[str, float] = {}
+    for position, word in enumerate(words):
+        low = word.lower()
+        if low in STOP or low in _MARKUP or len(low) < 2:
+            continue
+        term = stem(word)
+        weight = math.log(1 + (len(passages) + 1) / (frequency[term] + 0.5))
+        # "How high" asks for the height: there the weak word is the point of the question.
+        asked_for = position > 0 and words[position - 1].lower() == "how"
+        weight *= 1.3 if asked_for else 0.5 if low in WEAK else 1.0
+        # A name or a number in the question must be met: another person's age is no answer.
+        weight *= 1.4 if (word[0].isupper() and position > 0) or word[0].isdigit() else 1.0
+        terms[term] = max(terms.get(term, 0.0), weight)
+    kind = next((kind for pattern, kind in _KINDS if pattern.search(question)), "")
+    return _Question(terms, kind, frozenset(word.lower() for word in words))
+
+
+def _context(passage: Mapping[str, Any]) -> str:
+    return " ".join(str(passage.get(field) or "") for field in ("title", "heading", "speaker", "text"))
+
+
+def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list[_Candidate]:
+    total = sum(asked.terms.values())
+    found: list[_Candidate] = []
+    for order, passage in enumerate(passages):
+        text = str(passage["text"])
+        around = set(_stems(_context(passage)))
+        context = sum(weight for term, weight in asked.terms.items() if term in around) / total
+        if context == 0:
+            continue
+        spans = split_sentences(text)
+        for start, end in spans:
+            sentence = text[start:end]
+            inside = set(_stems(sentence))
+            covered = sum(weight for term, weight in asked.terms.items() if term in inside) / total
+            if covered == 0 or end - start < 12:
+                continue
+            score = (0.62 * covered + 0.38 * context) * _fits(asked, sentence) / (1 + 0.01 * order)
+            found.append(_Candidate(score, order, sentence, start, end, passage))
+    return found
+
+
+def _fits(asked: _Question, sentence: str) -> float:
+    """Whether the sentence holds the kind of thing that was asked for, beyond what the question already says."""
+    tests: dict[str, Callable[[], bool]] = {
+        "number": lambda: any(m.group().lower() not in asked.words for m in _NUMBER.finditer(_YEAR.sub("", sentence))),
+        "date": lambda: bool(_DATE.search(sentence)),
+        "name": lambda: any(w[0].isupper() and w.lower() not in asked.words for w in WORD.findall(sentence)[1:]),
+    }
+    if sentence.endswith("?"):
+        return 0.5
+    if not asked.kind:
+        return 1.0
+    return 1.05 if tests[asked.kind]() else 0.6

@@ -1,0 +1,665 @@
+"""The board of files: one truth under ``.tickets/``, an index that follows it, and writes that are whole.
+
+Reading first asks the index whether the files still look as they did. The folder's own time of change, the version
+control system's files and an unfinished write are looked at every time; all files of a board are looked at unless
+that would take long and was done a moment ago (see :meth:`FileBoard.refresh`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from fairlead.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotInitialisedError,
+    RefusedError,
+    SchemaNewerError,
+    StoreFullError,
+    UnavailableError,
+)
+from fairlead.store import ticket_sql as sql
+from fairlead.store.ticket_index import BOARD, SCHEMA, TicketIndex
+from fairlead.tickets import intents, layout
+from fairlead.tickets.fields import FORMAT_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    from fairlead.clock import Clock
+    from fairlead.store.ticket_state import TicketState
+    from fairlead.tickets.model import Change
+    from fairlead.tickets.place import Place
+    from fairlead.tickets.reading import Reading, Record
+    from fairlead.tickets.state import State
+
+    T = TypeVar("T")
+
+_QUICK = 0.005
+"""Seconds: a look at all files that takes no longer is taken by every reading."""
+
+_SHARE = 20
+"""A slower look is repeated once this many times its own duration has passed, so it costs at most a twentieth."""
+
+_STRAYS = frozenset({"README.md", "settings.txt", "hooks"})
+
+
+class FileBoard:
+    """A board in a working tree.
+
+    Not for use by several threads at once: a server gives each thread its own. Files are opened when first needed.
+    """
+
+    def __init__(self, place: Place, clock: Clock) -> None:
+        self.place = place
+        self.clock = clock
+        self.board = BOARD
+        self._index: TicketIndex | None = None
+        self._state: TicketState | None = None
+        self.alone = False
+        self.written = 0
+
+    def close(self) -> None:
+        for part in (self._index, self._state):
+            if part is not None:
+                part.close()
+        self._index = self._state = None
+
+    @property
+    def index(self) -> TicketIndex:
+        """The index as it is, without a look at the files."""
+        if self._index is None:
+            self._index = TicketIndex(os.path.join(self.place.own, f"index-{SCHEMA}.db"))
+        return self._index
+
+    @property
+    def shared(self) -> TicketState:
+        """Claims, events and counters of the clone."""
+        if self._state is None:
+            from fairlead.store.ticket_state import TicketState
+
+            self._state = TicketState(os.path.join(self.place.shared, "tickets.db"))
+        return self._state
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """A question to the index after it was brought up to date."""
+        self.refresh()
+        return self.index.rows(statement, parameters)
+
+    # ── following the files ──────────────────────────────────────────────────────────────────────────────────
+
+    def refresh(self, *, force: bool = False) -> int:
+        """Brings the index up to date with the files and returns how many things had changed.
+
+        Names that came or went, moves of the version control system and unfinished writes are seen at once. A file
+        that an editor overwrote in place (most write a new one) is seen at once on boards of up to about 2,000
+        things, and after at most twenty times the duration of a look on larger ones: half a second at 10,000.
+        """
+        index = self.index
+        folder, signs, looked, cost = index.meta("folder", "signs", "looked", "cost")
+        here = self._folder_time()
+        now = self.clock.now()
+        unfinished = os.path.exists(os.path.join(self.place.own, "pending"))
+        if folder is None:
+            return self._build()
+        moved = self._signs()
+        settled = folder == here and signs == moved and not unfinished
+        if settled and not force and cost > _QUICK and 0 <= now - looked < _SHARE * cost:
+            return 0
+        return self._look(here, moved, force=force or unfinished)
+
+    def rebuild(self) -> int:
+        """Builds the index anew from the files and returns how many things there are."""
+        return self._build()
+
+    def _folder_time(self) -> int:
+        try:
+            return os.stat(self.place.tickets).st_mtime_ns
+        except FileNotFoundError:
+            raise NotInitialisedError(
+                f"{self.place.tickets} is gone.", remedy="Run `fairlead ticket init`, or check out a branch that has it."
+            ) from None
+
+    def _signs(self) -> str:
+        times = []
+        for path in self.place.signs:
+            try:
+                times.append(os.stat(path).st_mtime_ns)
+            except OSError:
+                times.append(0)
+        return repr(times)
+
+    def _stats(self) -> tuple[dict[str, os.stat_result], int]:
+        """The stat of every name in the folder, and a sum over them that changes when any of them does."""
+        tickets = self.place.tickets
+        found: dict[str, os.stat_result] = {}
+        total = 0
+        lstat = os.lstat
+        prefix = tickets + os.sep
+        for name in os.listdir(tickets):
+            if name[0] == ".":
+                continue
+            try:
+                stat = found[name] = lstat(prefix + name)
+            except FileNotFoundError:
+                continue
+            total += _mark(name, stat)
+        return found, total & 0x7FFFFFFFFFFFFFFF
+
+    def _look(self, here: int, moved: str, *, force: bool) -> int:
+        index = self.index
+        start = self.clock.monotonic()
+        stats, total = self._stats()
+        cost = self.clock.monotonic() - start
+        (known_total,) = index.meta("total")
+        changed = 0
+        if force or total != known_total:
+            with self._steady():
+                overlay = intents.pending(self.place.own)
+                stats, total = self._stats()
+                changed = self._follow(stats, total, overlay, here, moved, cost)
+        elif cost > _QUICK or moved != index.meta("signs")[0] or here != index.meta("folder")[0]:
+            self._note(folder=here, signs=moved, looked=self.clock.now(), cost=cost)
+        return changed
+
+    def _note(self, **values: Any) -> None:
+        index = self.index
+        try:
+            with index.writing():
+                index.set_meta(**values)
+        except (StoreFullError, UnavailableError):
+            # Only a note of when was looked last: without it the next reading looks again.
+            return
+
+    def _follow(
+        self,
+        stats: dict[str, os.stat_result],
+        total: int,
+        overlay: Mapping[str, bytes | None],
+        here: int,
+        moved: str,
+        cost: float,
+    ) -> int:
+        """Reads what changed and puts it into the index."""
+        from fairlead.tickets.reading import indexed
+
+        index = self.index
+        with index.writing():
+            known = index.known()
+            changed, gone = _compare(stats, known, overlay)
+            before = self._records_of(changed)
+            readings = self._read(changed, overlay)
+            missing = [thing_id for thing_id in changed if thing_id not in readings and thing_id in known]
+            index.drop([*gone, *missing])
+            index.put(indexed(r) for r in readings.values())
+            self._strays(stats)
+            total = total if _is_settled(readings, overlay) else -1
+            index.set_meta(folder=here, signs=moved, looked=self.clock.now(), cost=cost, total=total)
+            self._tell_found(readings, before, known)
+        return len(readings) + len(gone) + len(missing)
+
+    def _build(self) -> int:
+        from fairlead.tickets.reading import indexed
+
+        index = self.index
+        start = self.clock.monotonic()
+        with self._steady():
+            here, moved = self._folder_time(), self._signs()
+            overlay = intents.pending(self.place.own)
+            stats, total = self._stats()
+            cost = self.clock.monotonic() - start
+            with index.writing():
+                index.empty()
+                changed, _ = _compare(stats, {}, overlay)
+                readings = self._read(changed, overlay)
+                index.put((indexed(r) for r in readings.values()), new=True)
+                self._strays(stats)
+                total = total if _is_settled(readings, overlay) else -1
+                index.set_meta(folder=here, signs=moved, looked=self.clock.now(), cost=cost, total=total)
+                self._tell_found(readings, {}, {})
+        return len(readings)
+
+    def _read(self, ids: Iterable[str], overlay: Mapping[str, bytes | None]) -> dict[str, Reading]:
+        from fairlead.tickets.reading import read_thing
+
+        now_ns = int(self.clock.now() * 1e9)
+        tickets = self.place.tickets
+        found = {}
+        for thing_id in ids:
+            reading = read_thing(tickets, thing_id, overlay, now_ns)
+            if reading is not None:
+                found[thing_id] = reading
+        return found
+
+    def _strays(self, stats: Mapping[str, Any]) -> None:
+        """Notes names that cannot be those of a thing; they are loud in every listing's problems."""
+        index = self.index
+        index.execute("DELETE FROM problems WHERE id = ''")
+        for name in stats:
+            if name in _STRAYS:
+                continue
+            thing_id = name.removesuffix(".md")
+            if not layout.is_thing_id(thing_id):
+                index.execute("INSERT INTO problems VALUES ('', ?)", (f"{name}:1: not a name that a ticket can have",))
+            elif thing_id == name and f"{name}.md" not in stats:
+                text = f"{name}:1: this folder belongs to a ticket whose file {name}.md is missing"
+                index.execute("INSERT INTO problems VALUES ('', ?)", (text,))
+
+    def _records_of(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for thing_id in ids:
+            rows = self.index.rows("SELECT id FROM tk_changes WHERE board = '' AND thing_id = ?", (thing_id,))
+            found[thing_id] = {row[0] for row in rows}
+        return found
+
+    def _tell_found(
+        self, readings: Mapping[str, Reading], before: Mapping[str, set[str]], known: Mapping[str, Any]
+    ) -> None:
+        """Adds the events of changes that came from outside to the clone's history.
+
+        Before the index forgets that they are new: a process that dies in between has them told again, not never.
+        """
+        from fairlead.tickets.stream import tell
+
+        new = []
+        for thing_id, reading in readings.items():
+            had = before.get(thing_id, set())
+            records = [r for r in reading.records if r[0] not in had]
+            if not records and thing_id in known:
+                records = [_unrecorded(reading, self.clock.now())]
+            new.append((reading.state.kind, thing_id, records))
+        if new:
+            try:
+                tell(self.shared, new, source="files")
+            except (StoreFullError, UnavailableError):
+                # Reading must also work in a clone that cannot be written; its events are told by one that can.
+                return
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, thing_id: str) -> Reading | None:
+        """A thing straight from its files, which are the truth."""
+        from fairlead.tickets.reading import read_thing
+
+        if not layout.is_thing_id(thing_id):
+            return None
+        return read_thing(self.place.tickets, thing_id, intents.pending(self.place.own))
+
+    def state(self, thing_id: str) -> State | None:
+        reading = self.read(thing_id)
+        return None if reading is None else reading.state
+
+    def states(self, ids: Iterable[str]) -> Iterator[State]:
+        from fairlead.tickets.reading import read_thing
+
+        overlay = intents.pending(self.place.own)
+        for thing_id in ids:
+            reading = read_thing(self.place.tickets, thing_id, overlay)
+            if reading is not None:
+                yield reading.state
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(thing or empty, ``file:line: what``) of everything that is wrong on the board."""
+        self.refresh()
+        return self.index.problems()
+
+    def generation(self) -> tuple[int, int, int]:
+        """Changes when this or another process has written to the board, or files came or went."""
+        return self.index.generation(), self.written, self._folder_time()
+
+    def sign(self, thing_id: str) -> tuple[int, int, int, int]:
+        """How a thing's files look: another value when one of them was written."""
+        return _stat_of(self.place.tickets, thing_id)
+
+    def settled(self, ids: Sequence[str]) -> bool:
+        """Whether the files of these things look as they did when the index read them."""
+        for thing_id, stat in self.index.stats_of(ids).items():
+            if _stat_of(self.place.tickets, thing_id) != stat and stat[1] != -1:
+                return False
+        return True
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def transact(self, unit: Callable[[FileSession], T]) -> T:
+        """Runs a unit alone on this working tree; what it puts is written whole, or nothing when it raises."""
+        with self.writing():
+            session = FileSession(self)
+            result = unit(session)
+            if session.writes:
+                self._write(session)
+            return result
+
+    def writing(self) -> _Alone:
+        """Nobody else writes during the block; an unfinished write is finished first and the index brought up to date."""
+        return _Alone(self)
+
+    def _steady(self) -> intents.Steady | _Nothing:
+        """No writer is at work during the block; the one that holds the lock for itself need not ask."""
+        return _NOTHING if self.alone else intents.Steady(self.place.own)
+
+    def recover(self) -> None:
+        """Carries out what a killed process had put down."""
+        left = intents.pending(self.place.own)
+        if left:
+            try:
+                intents.carry_out(self.place.tickets, left)
+            except OSError as exc:
+                raise intents.explained(exc, self.place.tickets) from exc
+            intents.take_up(self.place.own)
+
+    def _write(self, session: FileSession) -> None:
+        tickets, own = self.place.tickets, self.place.own
+        self.written += 1
+        before = self._folder_time()
+        if len(session.writes) > 1:
+            intents.put_down(own, session.writes)
+        placing = False
+        try:
+            beside = intents.write_beside(tickets, session.writes)
+            placing = True
+            intents.put_in_place(tickets, session.writes, beside)
+        except OSError as exc:
+            if placing:
+                session.restore()
+            intents.take_up(own)
+            raise intents.explained(exc, tickets) from exc
+        try:
+            # Told before the index knows of them: what a killed process did not tell, the next reading does.
+            self._tell_written(session)
+            self._index_written(session, before)
+        except (StoreFullError, UnavailableError):
+            # The files are the truth and they are written. The index and the history catch up at the next reading.
+            self._note_stale()
+        if len(session.writes) > 1:
+            intents.take_up(own)
+
+    def _note_stale(self) -> None:
+        self.close()
+
+    def _index_written(self, session: FileSession, before: int) -> None:
+        """Puts what was just written into the index, so that no reading has to find it out."""
+        from fairlead.tickets.reading import indexed
+
+        index = self.index
+        tickets = self.place.tickets
+        with index.writing():
+            folder, total = index.meta("folder", "total")
+            old = index.stats_of(list(session.readings)) if len(session.readings) < 500 else index.known()
+            for thing_id, reading in session.readings.items():
+                reading.stat = _stat_of(tickets, thing_id)
+                total += _weight(reading.stat) - (_weight(old[thing_id]) if thing_id in old else 0)
+            fresh = len(session.created) == len(session.readings) and not old.keys() & session.created
+            index.put((indexed(r) for r in session.readings.values()), new=fresh)
+            if folder == before:
+                folder = self._folder_time()
+            index.set_meta(folder=folder, total=total & 0x7FFFFFFFFFFFFFFF)
+
+    def _tell_written(self, session: FileSession) -> None:
+        from fairlead.tickets.stream import tell
+
+        new = [(r.state.kind, thing_id, session.new_records[thing_id]) for thing_id, r in session.readings.items()]
+        session.told = tell(self.shared, new, source="service")
+
+
+class _Nothing:
+    """A block that needs nothing."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *fault: object) -> None:
+        return None
+
+
+_NOTHING = _Nothing()
+
+
+class _Alone:
+    """The block of :meth:`FileBoard.writing`."""
+
+    __slots__ = ("_board", "_lock")
+
+    def __init__(self, board: FileBoard) -> None:
+        self._board = board
+        self._lock = intents.Exclusive(board.place.own)
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+        self._board.alone = True
+        try:
+            self._board.recover()
+            self._board.refresh()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *fault: object) -> None:
+        self._board.alone = False
+        self._lock.__exit__()
+
+
+class FileSession:
+    """What a unit works with while nobody else writes: states as the files have them now, and what it puts."""
+
+    def __init__(self, board: FileBoard) -> None:
+        self.board = board
+        self.writes: dict[str, bytes | None] = {}
+        self.readings: dict[str, Reading] = {}
+        self.new_records: dict[str, list[Record]] = {}
+        self.created: set[str] = set()
+        self.told: list[int] = []
+        self._undo: dict[str, bytes | None] = {}
+        self._from_disk: dict[str, Reading] = {}
+
+    def count(self) -> int:
+        return sql.total(self.board.index.rows, BOARD)
+
+    def exists(self, thing_id: str) -> bool:
+        """Whether an identifier is taken, also by a deleted thing or by a file that cannot be read."""
+        if thing_id in self.readings:
+            return True
+        tickets = self.board.place.tickets
+        return any(os.path.lexists(os.path.join(tickets, name)) for name in (f"{thing_id}.md", thing_id))
+
+    def kind_of(self, thing_id: str) -> str | None:
+        """The kind of a thing that is not deleted, or None."""
+        if thing_id in self.readings:
+            state = self.readings[thing_id].state
+            return None if state.deleted else state.kind
+        rows = self.board.index.rows("SELECT kind FROM tk_things WHERE board = '' AND id = ? AND deleted = 0", (thing_id,))
+        return rows[0][0] if rows else None
+
+    def resolve(self, prefix: str) -> list[tuple[str, str, str, int]]:
+        return sql.resolve(self.board.index.rows, BOARD, prefix, None)
+
+    def edges(self, type_: str) -> list[tuple[str, str]]:
+        return sql.edges(self.board.index.rows, BOARD, type_)
+
+    def state(self, thing_id: str) -> State | None:
+        """The thing as it stands, with what this unit has put."""
+        from fairlead.tickets.reading import read_thing
+
+        if thing_id in self.readings:
+            return self.readings[thing_id].state
+        if not layout.is_thing_id(thing_id):
+            return None
+        reading = read_thing(self.board.place.tickets, thing_id, {})
+        if reading is None:
+            return None
+        self._from_disk[thing_id] = reading
+        return reading.state
+
+    def create(self, state: State) -> None:
+        """Puts a new thing."""
+        from fairlead.tickets.changing import new_files
+        from fairlead.tickets.reading import Reading, creation_record, entry_record
+
+        check_size(state)
+        writes = new_files(state)
+        records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
+        reading = Reading(state, records, writes[f"{state.id}.md"], _entry_files(state, writes), (0, 0, 0, 0))
+        self._put(reading, writes, records)
+        self.created.add(state.id)
+
+    def change(self, old: State, new: State, change: Change | None) -> None:
+        """Puts a changed thing; ``old`` is what :meth:`state` gave."""
+        from fairlead.tickets.changing import changed_files
+        from fairlead.tickets.reading import Reading, entry_record
+
+        reading = self.readings.get(old.id) or self._from_disk[old.id]
+        _check_writable(reading, self.board.place.tickets)
+        check_size(new)
+        writes = changed_files(reading, new, change)
+        had = {entry.id for entry in reading.state.entries}
+        records = [entry_record(e) for e in new.entries if e.id not in had]
+        if change is not None:
+            records.append((change.id, change.at, str(writes[_change_path(old.id, change)], "utf-8")))  # type: ignore[arg-type] # never None
+        data = writes.get(f"{old.id}.md") or reading.data
+        entry_files = {**reading.entry_files, **_entry_files(new, writes)}
+        for path in writes:
+            self._undo.setdefault(path, _before(reading, path, self.board.place.tickets))
+        self._put(Reading(new, [*reading.records, *records], data, entry_files, reading.stat), writes, records)
+
+    def _put(self, reading: Reading, writes: Mapping[str, bytes | None], records: list[Record]) -> None:
+        from fairlead.tickets.reading import settle
+
+        settle(reading)
+        self.writes.update(writes)
+        for path in writes:
+            self._undo.setdefault(path, None)
+        self.readings[reading.state.id] = reading
+        self.new_records.setdefault(reading.state.id, []).extend(records)
+
+    def forget(self) -> None:
+        """Drops everything that was put, as a dry run does."""
+        self.writes.clear()
+        self.readings.clear()
+
+    def restore(self) -> None:
+        """Puts the files back as they were, after a write that the system refused half way."""
+        intents.carry_out(self.board.place.tickets, {p: c for p, c in self._undo.items() if c is None})
+        intents.carry_out(self.board.place.tickets, {p: c for p, c in self._undo.items() if c is not None})
+
+
+def _entry_files(state: State, writes: Mapping[str, bytes | None]) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for path, content in writes.items():
+        name = path.partition("/")[2]
+        parts = layout.read_entry_name(name) if name and content else None
+        if parts is not None and parts[1] != "change" and content:
+            found[parts[2]] = (name, content)
+    return found
+
+
+def _change_path(thing_id: str, change: Change) -> str:
+    return f"{thing_id}/{layout.change_name(change.at, change.id)}"
+
+
+def _before(reading: Reading, path: str, tickets: str) -> bytes | None:
+    if path == f"{reading.state.id}.md":
+        return reading.data
+    name = path.partition("/")[2]
+    for known, data in reading.entry_files.values():
+        if known == name:
+            return data
+    return b"" if os.path.lexists(os.path.join(tickets, path)) else None
+
+
+def _check_writable(reading: Reading, tickets: str) -> None:
+    state = reading.state
+    for name in (f"{state.id}.md", state.id):
+        if os.path.islink(os.path.join(tickets, name)):
+            raise RefusedError(
+                f"{name} is a symbolic link, and nothing is written through one.",
+                remedy="Put a plain file or folder in its place.",
+                path=name,
+            )
+    newest = max([state.version, *(entry.version for entry in state.entries)])
+    if newest > FORMAT_VERSION:
+        raise SchemaNewerError(
+            f"{state.id} is written in format {newest} and this Fairlead writes format {FORMAT_VERSION}.",
+            remedy="Update Fairlead. It can be read meanwhile; nothing was changed.",
+            id=state.id,
+            version=newest,
+        )
+    if state.conflicts or not reading.data.lstrip(b"\xef\xbb\xbf").startswith((b"---\n", b"---\r\n")):
+        raise ConflictError(
+            f"{state.id} has unsettled merge conflicts or cannot be read: {'; '.join(state.problems)}.",
+            remedy="Run `fairlead ticket doctor --fix`, or mend the file by hand.",
+            id=state.id,
+        )
+
+
+def check_size(state: State) -> None:
+    """:class:`InvalidInputError` for a label that cannot be a file's name."""
+    for label in state.sets.get("labels", ()):
+        if not label.strip() or len(label) > layout.MOST_LABEL or len(layout.encode(label)) > 200 or not label.isprintable():
+            raise InvalidInputError(
+                f"label {label[:60]!r} cannot be used.",
+                remedy=f"Use 1 to {layout.MOST_LABEL} printable characters.",
+                field="labels",
+                value=label,
+            )
+
+
+def _mark(name: str, stat: os.stat_result) -> int:
+    if name.endswith(".md"):
+        return hash((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return hash((stat.st_mtime_ns, 7))
+
+
+def _weight(stat: tuple[int, int, int, int]) -> int:
+    """The share of a thing in the sum over all stats: its file's and its folder's."""
+    return hash(stat[:3]) + (hash((stat[3], 7)) if stat[3] else 0)
+
+
+def _stat_of(tickets: str, thing_id: str) -> tuple[int, int, int, int]:
+    path = os.path.join(tickets, thing_id)
+    try:
+        stat = os.lstat(path + ".md")
+    except FileNotFoundError:
+        return (0, 0, 0, 0)
+    try:
+        folder = os.lstat(path).st_mtime_ns
+    except FileNotFoundError:
+        folder = 0
+    return (stat.st_ino, stat.st_mtime_ns, stat.st_size, folder)
+
+
+def _compare(
+    stats: Mapping[str, os.stat_result],
+    known: Mapping[str, tuple[int, int, int, int]],
+    overlay: Mapping[str, bytes | None],
+) -> tuple[list[str], list[str]]:
+    """Things to read again, and things that are gone."""
+    changed: list[str] = []
+    present: set[str] = set()
+    for name, stat in stats.items():
+        if not name.endswith(".md") or name in _STRAYS:
+            continue
+        thing_id = name[:-3]
+        present.add(thing_id)
+        folder = stats.get(thing_id)
+        look = (stat.st_ino, stat.st_mtime_ns, stat.st_size, folder.st_mtime_ns if folder else 0)
+        if known.get(thing_id) != look and layout.is_thing_id(thing_id):
+            changed.append(thing_id)
+    for path in overlay:
+        thing_id = path.partition("/")[0].removesuffix(".md")
+        if thing_id not in changed:
+            changed.append(thing_id)
+            present.add(thing_id)
+    return changed, [thing_id for thing_id in known if thing_id not in present]
+
+
+def _is_settled(readings: Mapping[str, Reading], overlay: Mapping[str, bytes | None]) -> bool:
+    """Whether nothing that was read may still change without looking changed."""
+    return not overlay and all(reading.stat[1] != -1 for reading in readings.values())
+
+
+def _unrecorded(reading: Reading, now: float) -> Record:
+    """The record of a change that was made without one, in an editor or by a merge."""
+    from fairlead.clock import isoformat
+
+    return (f"{reading.state.revision}-{reading.stat[1]}", isoformat(now), "action: edit\n\nfile\n")

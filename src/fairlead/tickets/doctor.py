@@ -1,0 +1,103 @@
+"""The doctor: what is wrong with the files of a board, and mending what can be mended."""
+
+from __future__ import annotations
+
+import os
+
+from fairlead.store import ticket_sql as sql
+from fairlead.tickets import files, intents, layout
+from fairlead.tickets.driver import rewrite
+from fairlead.tickets.graph import find_cycle
+from fairlead.tickets.merge import settle_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def examine(board: Any) -> list[str]:
+    """Everything that is wrong, each as ``file:line: what``: unreadable files, unsettled merges, impossible values,
+    names that do not belong, links that lead nowhere, circles."""
+    board.refresh(force=True)
+    found = [text for _, text in board.problems()]
+    rows, key = board.rows, board.board
+    known = {row[0] for row in rows("SELECT id FROM tk_things WHERE board = ?", [key])}
+    for type_ in ("blocked_by", "related_to", "discovered_from"):
+        for node, other in sql.edges(rows, key, type_):
+            if other not in known:
+                name = layout.mark_name(type_, other)
+                found.append(f"{node}/{name}:1: there is no {other} on this branch, so this link holds nothing back")
+    for type_ in ("blocked_by", "parent"):
+        edges = sql.edges(rows, key, type_)
+        cycle = find_cycle(edges, sorted({node for node, _ in edges}))
+        if cycle:
+            found.append(f"{cycle[0]}.md:1: a merge closed a circle: {' -> '.join(cycle)} ({type_}); unlink one of them")
+    return found
+
+
+def mend(board: Any, *, stage: bool = False) -> list[str]:
+    """Settles what merges left, finishes an interrupted write, removes what a killed process left lying, and says
+    what it did. Values that a person has to choose stay as they are. With ``stage`` settled files are added to git's
+    index, which tells git that the conflict is over."""
+    done: list[str] = []
+    place = board.place
+    with board.writing():
+        for folder, name in _all_files(place.tickets):
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, place.tickets).replace(os.sep, "/")
+            if name.startswith(".") and name.endswith(".new"):
+                os.unlink(path)
+                done.append(f"{relative}: removed, a killed process left it")
+            elif name.endswith(".md"):
+                decided = _settle_file(path, relative)
+                if decided is not None:
+                    done.append(decided)
+    settled = [line.partition(":")[0] for line in done if "settled" in line]
+    if stage and place.vcs == "git":
+        _stage(place, settled)
+    board.refresh(force=True)
+    return done
+
+
+def _all_files(tickets: str) -> Iterator[tuple[str, str]]:
+    for name in sorted(os.listdir(tickets)):
+        path = os.path.join(tickets, name)
+        if os.path.islink(path):
+            continue
+        if os.path.isdir(path):
+            for inner in sorted(os.listdir(path)):
+                if not os.path.islink(os.path.join(path, inner)):
+                    yield path, inner
+        else:
+            yield tickets, name
+
+
+def _settle_file(path: str, relative: str) -> str | None:
+    with open(path, "rb") as file:
+        data = file.read()
+    if b"<<<<<<< " not in data:
+        return None
+    document = files.parse(data, relative)
+    if not document.conflicted:
+        return None
+    merged, conflicts = settle_text(data, relative)
+    if not merged.readable or conflicts == ("file",) and not merged.fields:
+        return None
+    intents.replace(path, rewrite(data, document, merged))
+    values = ", ".join(f"{name} is now {_brief(merged, name)}" for name in conflicts if name != "file")
+    return f"{relative}: settled" + (f" ({values})" if values else "")
+
+
+def _brief(document: files.Document, name: str) -> str:
+    value = document.body if name == "description" else document.fields.get(name, "")
+    line = " ".join(value.split())
+    return repr(line if len(line) <= 40 else line[:39] + "…")
+
+
+def _stage(place: Any, names: list[str]) -> None:
+    import subprocess
+
+    if names:
+        paths = [os.path.join(place.tickets, name) for name in names]
+        subprocess.run(["git", "add", "--", *paths], cwd=place.root, check=True, capture_output=True)

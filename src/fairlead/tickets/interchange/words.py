@@ -1,0 +1,70 @@
+"""Words, times and entries that every format translates: statuses, priorities, moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fairlead.tickets.fields import FINISHED_STATUSES
+
+PRIORITY_RANKS = ("critical", "high", "medium", "low")
+
+
+def moment(text: Any) -> str | None:
+    """RFC 3339 in UTC with milliseconds for any ISO 8601 time; None for what is no time.
+
+    A time without an offset is taken as UTC, digits below the millisecond are cut off.
+    """
+    from datetime import UTC, datetime
+
+    if not isinstance(text, str) or len(text) < 10:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def day(text: Any) -> str | None:
+    """``YYYY-MM-DD`` at the start of a text, or None."""
+    from datetime import date
+
+    if not isinstance(text, str):
+        return None
+    try:
+        return date.fromisoformat(text.strip()[:10]).isoformat()
+    except ValueError:
+        return None
+
+
+def word(text: Any, default: str) -> str:
+    """A name without spaces, in lower case."""
+    return "-".join(str(text).lower().split()) if isinstance(text, str) and text.strip() else default
+
+
+def line(text: Any) -> str:
+    """One line: what the title of a ticket may be."""
+    return " ".join(text.split()) if isinstance(text, str) else ""
+
+
+def text(value: Any) -> str:
+    """A text as our files carry it: newline ends, no blanks at its end."""
+    return value.replace("\r\n", "\n").replace("\r", "\n").rstrip() if isinstance(value, str) else ""
+
+
+def names(values: Any) -> list[str]:
+    """The distinct names of a list, sorted, as a set of a ticket is kept."""
+    if not isinstance(values, Iterable) or isinstance(values, (str, Mapping)):
+        return []
+    return sorted({v.strip() for v in values if isinstance(v, str) and v.strip()})
+
+
+def finished(record: Mapping[str, Any]) -> bool:
+    return record.get("status") in FINISHED_STATUSES
+
+
+def tidy(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without the fields that say nothing."""
+    return {k: v for k, v in record.items() if v is not None and v != "" and v != []}

@@ -1,0 +1,216 @@
+"""The relational board: the same service for a server without a checkout, over the store's database.
+
+A thing is kept as its whole state with the columns that questions are asked of; its history as the same records that
+a board of files has. Every row carries the tenant's workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fairlead.store import ticket_sql as sql
+from fairlead.store import tickets as table
+from fairlead.store.database import Database, Transaction
+from fairlead.tenancy import Tenant
+from fairlead.tickets.changing import entry_file, render
+from fairlead.tickets.model import Change
+from fairlead.tickets.reading import Reading, change_of, creation_record, entry_record, indexed, settle
+from fairlead.tickets.state import EntryState, State
+from fairlead.tickets.stream import seconds
+from fairlead.tickets.telling import events_of
+
+if TYPE_CHECKING:
+    from fairlead.tickets.reading import Record
+
+T = TypeVar("T")
+
+
+class RelationalBoard:
+    """One tenant's board in a database. May be used from several threads."""
+
+    def __init__(self, database: Database, tenant: Tenant) -> None:
+        self._database = database
+        self.board = str(tenant)
+        self.shared = table.TenantState(database, self.board)
+        self.alone = False
+
+    def close(self) -> None:
+        """The database belongs to whoever opened it."""
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._database.read_sync(lambda reader: reader.rows(statement, parameters))
+
+    def refresh(self, *, force: bool = False) -> int:
+        """Nothing to follow: the database is the truth."""
+        return 0
+
+    def state(self, thing_id: str) -> State | None:
+        found = self._database.read_sync(lambda reader: table.document(reader, self.board, thing_id))
+        return None if found is None else state_from(thing_id, found)
+
+    def states(self, ids: Iterable[str]) -> Iterator[State]:
+        for thing_id in ids:
+            state = self.state(thing_id)
+            if state is not None:
+                yield state
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What is written through the service has no faults."""
+        return []
+
+    def settled(self, ids: Sequence[str]) -> bool:
+        return True
+
+    def generation(self) -> int:
+        """Changes with every change of the board."""
+        row = self.rows("SELECT coalesce(max(idx), 0) FROM events WHERE tenant = ?", (self.board,))
+        return int(row[0][0])
+
+    def sign(self, thing_id: str) -> str:
+        found = self.rows("SELECT revision FROM tk_things WHERE board = ? AND id = ?", (self.board, thing_id))
+        return str(found[0][0]) if found else ""
+
+    def transact(self, unit: Callable[[RelationalSession], T]) -> T:
+        """Runs a unit in one write transaction; it may run twice (see :mod:`fairlead.store.database`)."""
+
+        def work(tx: Transaction) -> T:
+            session = RelationalSession(tx, self.board)
+            result = unit(session)
+            session.write()
+            return result
+
+        return self._database.write_sync(work)
+
+
+class RelationalSession:
+    """What a unit works with inside a transaction."""
+
+    def __init__(self, tx: Transaction, board: str) -> None:
+        self._tx = tx
+        self._board = board
+        self.readings: dict[str, Reading] = {}
+        self.new_records: dict[str, list[Record]] = {}
+        self.told: list[int] = []
+        self._from_store: dict[str, Reading] = {}
+
+    def count(self) -> int:
+        return sql.total(self._tx.rows, self._board)
+
+    def exists(self, thing_id: str) -> bool:
+        if thing_id in self.readings:
+            return True
+        row = self._tx.one("SELECT 1 FROM tk_things WHERE board = ? AND id = ?", (self._board, thing_id))
+        return row is not None
+
+    def kind_of(self, thing_id: str) -> str | None:
+        if thing_id in self.readings:
+            state = self.readings[thing_id].state
+            return None if state.deleted else state.kind
+        statement = "SELECT kind FROM tk_things WHERE board = ? AND id = ? AND deleted = 0"
+        row = self._tx.one(statement, (self._board, thing_id))
+        return None if row is None else row[0]
+
+    def resolve(self, prefix: str) -> list[tuple[str, str, str, int]]:
+        return sql.resolve(self._tx.rows, self._board, prefix, None)
+
+    def edges(self, type_: str) -> list[tuple[str, str]]:
+        return sql.edges(self._tx.rows, self._board, type_)
+
+    def state(self, thing_id: str) -> State | None:
+        if thing_id in self.readings:
+            return self.readings[thing_id].state
+        found = table.document(self._tx, self._board, thing_id)
+        if found is None:
+            return None
+        state = state_from(thing_id, found)
+        reading = _reading(state, table.records(self._tx, self._board, thing_id))
+        self._from_store[thing_id] = reading
+        return reading.state
+
+    def create(self, state: State) -> None:
+        from fairlead.tickets.board import check_size
+
+        check_size(state)
+        records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
+        self._put(_reading(state, records), records)
+
+    def change(self, old: State, new: State, change: Change | None) -> None:
+        from fairlead.tickets import change as text
+        from fairlead.tickets.board import check_size
+
+        check_size(new)
+        reading = self.readings.get(old.id) or self._from_store[old.id]
+        had = {entry.id for entry in old.entries}
+        records = [entry_record(e) for e in new.entries if e.id not in had]
+        if change is not None:
+            records.append((change.id, change.at, text.render(change)))
+        self._put(_reading(new, [*reading.records, *records]), records)
+
+    def _put(self, reading: Reading, records: list[Record]) -> None:
+        self.readings[reading.state.id] = reading
+        self.new_records.setdefault(reading.state.id, []).extend(records)
+
+    def forget(self) -> None:
+        """Drops everything that was put, as a dry run does."""
+        self.readings.clear()
+
+    def write(self) -> None:
+        """Writes what was put, and its events in the same transaction."""
+        for thing_id, reading in self.readings.items():
+            table.put(self._tx, self._board, indexed(reading), document_of(reading.state))
+            for record in self.new_records[thing_id]:
+                change = change_of(record, thing_id)
+                told = events_of(reading.state.kind, change)
+                at = seconds(record[1])
+                table.emit(
+                    self._tx, self._board, ((type_, thing_id, data, "service", change.by, at) for type_, data in told)
+                )
+
+
+def _reading(state: State, records: list[Record]) -> Reading:
+    """A reading whose revision comes out as that of the same state in files."""
+    files = {}
+    for entry in state.entries:
+        [(path, data)] = entry_file(state.id, entry).items()
+        files[entry.id] = (path.partition("/")[2], data)
+    reading = Reading(state, records, render(state), files, (0, 0, 0, 0))
+    settle(reading)
+    return reading
+
+
+def document_of(state: State) -> dict[str, Any]:
+    """A state as JSON-able data."""
+    return {
+        "format": 1,
+        "kind": state.kind,
+        "version": state.version,
+        "values": dict(state.values),
+        "sets": dict(state.sets),
+        "entries": [
+            {"kind": e.kind, "id": e.id, "values": dict(e.values), "extras": dict(e.extras)} for e in state.entries
+        ],
+        "extras": dict(state.extras),
+        "deleted": state.deleted,
+        "revision": state.revision,
+        "touched": state.touched,
+        "closed": state.closed,
+    }
+
+
+def state_from(thing_id: str, found: dict[str, Any]) -> State:
+    """The state of a document."""
+    state = State(found["kind"], thing_id, _values(found["values"]))
+    state.version = found["version"]
+    state.sets = {name: tuple(members) for name, members in found["sets"].items()}
+    state.entries = tuple(
+        EntryState(e["kind"], e["id"], _values(e["values"]), e["extras"]) for e in found["entries"]
+    )
+    state.extras, state.deleted = found["extras"], found["deleted"]
+    state.revision, state.touched, state.closed = found["revision"], found["touched"], found["closed"]
+    return state
+
+
+def _values(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+

@@ -1,0 +1,83 @@
+"""The board's events: told once for each change, kept for the clone, handed out by a cursor.
+
+A cursor is ``epoch.number.time``. The number counts the events of this clone in the order in which it learned of
+them; when the clone's file was lost the epoch differs, and reading goes on from the time, which may repeat events but
+leaves none out.
+"""
+
+from __future__ import annotations
+
+from fairlead.tickets.reading import change_of
+from fairlead.tickets.telling import events_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from fairlead.store.ticket_state import TicketState
+    from fairlead.tickets.reading import Record
+
+
+def tell(shared: TicketState, new: Iterable[tuple[str, str, Sequence[Record]]], *, source: str) -> list[int]:
+    """Adds the events of (kind, thing, records) to the clone's history; the numbers of those that were new to it."""
+    import json
+
+    rows = []
+    for kind, thing_id, records in new:
+        for record in records:
+            change = change_of(record, thing_id)
+            for n, (type_, data) in enumerate(events_of(kind, change)):
+                text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+                rows.append((seconds(record[1]), record[0], n, type_, thing_id, text, change.by))
+    rows.sort(key=lambda r: (r[0], r[1], r[2]))
+    return shared.add_events(
+        (f"{thing_id}.{record_id}.{n}", type_, thing_id, text, source, by, at)
+        for at, record_id, n, type_, thing_id, text, by in rows
+    )
+
+
+def seconds(at: str) -> float:
+    """Seconds since the epoch of an RFC 3339 time; 0 for one that cannot be read."""
+    import datetime
+
+    try:
+        moment = datetime.datetime.fromisoformat(at)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return moment.timestamp()
+
+
+def read_cursor(shared: TicketState, cursor: str) -> tuple[int, float | None]:
+    """(number to start behind, time to start at) of a cursor, a plain number or a time."""
+    parts = cursor.split(".", 2)
+    if len(parts) == 3 and parts[1].isdigit():
+        if parts[0] == shared.epoch():
+            return int(parts[1]), None
+        return 0, float(parts[2])
+    if cursor.isdigit():
+        return int(cursor), None
+    return 0, seconds(cursor)
+
+
+def cursor_at(shared: TicketState, number: int, time: float) -> str:
+    return f"{shared.epoch()}.{number}.{time:.3f}"
+
+
+def as_dict(row: Sequence[Any]) -> dict[str, Any]:
+    """An event row as data."""
+    import json
+
+    number, event_id, type_, subject, data, source, cause, time = row
+    return {
+        "id": event_id,
+        "index": number,
+        "type": type_,
+        "subject": subject,
+        "data": json.loads(data),
+        "source": source,
+        "cause": cause,
+        "time": time,
+    }

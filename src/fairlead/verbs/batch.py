@@ -1,0 +1,80 @@
+"""Verbs of `batch`: many changes as one."""
+
+from __future__ import annotations
+
+from fairlead.verbs.table import Param, Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from fairlead.verbs.context import Context, Output
+
+
+def _batch(action: str) -> Callable[..., Any]:
+    def call(context: Context, file: str, atomic: bool = True, dry_run: bool = False) -> Any:
+        from fairlead.tickets.batchfile import read
+        from fairlead.verbs.ticket_read import with_service
+        from fairlead.verbs.ticket_write import text_of
+
+        text = text_of(None, file, "file") or ""
+        plan = read(text, action, name=file)
+
+        def work(service: Any) -> Any:
+            result = service.apply(plan, atomic=atomic, dry_run=dry_run)
+            answer = {**result._asdict(), "exit_code": 0 if result.success else 1}
+            if dry_run:
+                answer["dry_run"] = True
+            return answer
+
+        return with_service(context, work)
+
+    return call
+
+
+def show(answer: Any, out: Output) -> None:
+    done = [f"{len(answer[name])} {word}" for name, word in _WORDS if answer[name]]
+    said = ", ".join(done) or "nothing changed"
+    if answer.get("dry_run"):
+        said = f"would be: {said}"
+    if answer["rolled_back"]:
+        said = f"refused, {said}"
+    out.line(f"{said} ({answer['duration_ms']:.0f} ms)")
+    for error in answer["errors"]:
+        out.line(f"  item {error['item']}{' ' + error['id'] if error['id'] else ''}: {error['error']} {error['remedy']}")
+    for thing_id in answer["created_ids"]:
+        out.line(thing_id)
+
+
+_WORDS = (("created_ids", "created"), ("updated_ids", "updated"), ("deleted_ids", "deleted"))
+
+_PARAMS = (
+    Param("file", "path", "JSON, JSON lines or CSV; `-` is standard input", positional=True, required=True),
+    Param("atomic", "bool", "all or nothing; --no-atomic does what can be done", default=True),
+    Param("dry_run", "bool", "check and say what would happen"),
+)
+
+
+def _verb(word: str, summary: str) -> Verb:
+    return Verb("batch", word, summary, _batch(word), params=_PARAMS, show=show, role="operator", changes=True)
+
+
+VERBS: tuple[Verb, ...] = (
+    _verb("create", "create what a file lists"),
+    _verb("update", "update what a file lists"),
+    _verb("delete", "delete what a file lists"),
+    _verb("close", "close what a file lists"),
+    Verb(
+        "batch",
+        "run",
+        "carry out a plan of creations, links, updates, closings and deletions",
+        _batch("run"),
+        params=_PARAMS,
+        show=show,
+        aliases=("custom", "apply", "plan"),
+        role="operator",
+        changes=True,
+        description='Each item says its `action`. `"id": "$a"` names a creation for the items behind it.',
+    ),
+)
