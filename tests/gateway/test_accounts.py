@@ -20,7 +20,7 @@ from fairlead.gateway.savings import report
 from fairlead.gateway.watch import SpendingWatch
 from fairlead.store import Database
 from fairlead.tenancy import make_tenant, use_tenant
-from gateway.support import HandClock
+from tests.gateway.support import HandClock
 
 REFERENCE = Price("known", Rates(10 * NANO, 30 * NANO, 10 * NANO, 10 * NANO), (), "test", "")
 

@@ -14,7 +14,7 @@ from fairlead.gateway.messages import GenerationRequest
 from fairlead.store import Database
 from fairlead.tenancy import make_tenant, use_tenant
 from fairlead.testing.model_server import ModelServer
-from gateway.support import HandClock, priced
+from tests.gateway.support import HandClock, priced
 
 Make = Callable[..., Gateway]
 ASK = GenerationRequest(

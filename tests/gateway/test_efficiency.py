@@ -21,7 +21,7 @@ from fairlead.gateway.efficiency.verbosity import verbosity
 from fairlead.gateway.tokens import estimate_tokens
 from fairlead.store import Database
 from fairlead.tenancy import make_tenant, use_tenant
-from gateway.support import HandClock, data_folder
+from tests.gateway.support import HandClock, data_folder
 
 tricky = st.sampled_from(
     [

@@ -17,7 +17,7 @@ from fairlead.gateway.local.extractive import NO_ANSWER, generate, infer_task
 from fairlead.gateway.local.summarise import summarise
 from fairlead.gateway.local.text import sentences
 from fairlead.gateway.messages import GenerationRequest
-from gateway.support import data_folder
+from tests.gateway.support import data_folder
 
 TEXT = (
     "Dr. Ada Lovelace was born in London in 1815. She wrote the first program for the Analytical Engine. "

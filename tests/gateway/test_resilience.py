@@ -22,7 +22,7 @@ from fairlead.errors import (
 from fairlead.gateway.resilience.breaker import Breaker, BreakerRules
 from fairlead.gateway.resilience.limits import Limiter, LimitRules
 from fairlead.gateway.resilience.retry import certainly_unbilled, delay, worth_falling_back, worth_retrying
-from gateway.support import HandClock
+from tests.gateway.support import HandClock
 
 
 def test_errors_by_class() -> None:

@@ -21,7 +21,7 @@ from fairlead.gateway.routing.router import Candidate, Wanted, decide
 from fairlead.gateway.routing.training import train_difficulty
 from fairlead.gateway.routing.verifiers import agreement, likely, names_a_label, schema_fault
 from fairlead.testing.model_server import ModelServer
-from gateway.support import HandClock, priced
+from tests.gateway.support import HandClock, priced
 
 Make = Callable[..., Gateway]
 BOOK = Catalogue(

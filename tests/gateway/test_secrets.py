@@ -17,7 +17,7 @@ from fairlead.gateway.messages import GenerationRequest
 from fairlead.gateway.redaction import redact
 from fairlead.store import Database
 from fairlead.testing.model_server import ModelServer
-from gateway.support import HandClock, priced
+from tests.gateway.support import HandClock, priced
 
 SECRET = "sk-live-4f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"
 
