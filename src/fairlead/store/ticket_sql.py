@@ -231,7 +231,7 @@ def other_ends(rows: Rows, board: str, thing_id: str) -> tuple[list[str], list[s
         [board, thing_id],
     )
     members = rows(
-        "SELECT id FROM tk_things WHERE board = ? AND epic_id = ? AND kind = 'ticket' AND deleted = 0 "
+        "SELECT id FROM tk_things WHERE board = ? AND epic_id = ? AND coalesce(kind, '') = 'ticket' AND deleted = 0 "
         "ORDER BY created_at, id",
         [board, thing_id],
     )

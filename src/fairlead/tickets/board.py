@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from fairlead.clock import Clock
     from fairlead.store.ticket_state import TicketState
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
     from fairlead.tickets.place import Place
     from fairlead.tickets.reading import Reading, Record
     from fairlead.tickets.state import State
@@ -214,7 +214,8 @@ class FileBoard:
                 index.empty()
                 changed, _ = _compare(stats, {}, overlay)
                 readings = self._read(changed, overlay)
-                index.put((indexed(r) for r in readings.values()), new=True)
+                in_order = sorted(readings.values(), key=lambda r: r.state.values.get("created_at") or "")
+                index.put((indexed(r) for r in in_order), new=True)
                 self._strays(stats)
                 total = total if _is_settled(readings, overlay) else -1
                 index.set_meta(folder=here, signs=moved, looked=self.clock.now(), cost=cost, total=total)
@@ -616,7 +617,7 @@ def _weight(stat: tuple[int, int, int, int]) -> int:
 
 
 def _stat_of(tickets: str, thing_id: str) -> tuple[int, int, int, int]:
-    path = os.path.join(tickets, thing_id)
+    path = f"{tickets}{os.sep}{thing_id}"
     try:
         stat = os.lstat(path + ".md")
     except FileNotFoundError:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
     from fairlead.tickets.port import Operation
     from fairlead.tickets.service import TicketService
     from fairlead.tickets.state import State

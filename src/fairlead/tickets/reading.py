@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.tickets.intents import Writes
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
 
     Stat = tuple[int, int, int, int]
     Record = tuple[str, str, str]
@@ -392,10 +392,13 @@ def text_of(state: State) -> tuple[str, str, str, str]:
 
 def split_words(text: str) -> str:
     """The parts of words written together, so that ``config`` finds ``parseConfig`` (underscores part words anyway)."""
+    joined = {word for word in text.split() if word[1:] != word[1:].lower()}
+    if not joined:
+        return ""
     import re
 
     parts: list[str] = []
-    for word in set(re.findall(r"\b\w*[a-z0-9][A-Z]\w*", text)):
+    for word in {w for w in re.findall(r"\w+", " ".join(joined)) if re.search("[a-z0-9][A-Z]", w)}:
         parts += re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", word)
     return " ".join(parts)
 

@@ -14,7 +14,7 @@ from fairlead.store import tickets as table
 from fairlead.store.database import Database, Transaction
 from fairlead.tenancy import Tenant
 from fairlead.tickets.changing import entry_file, render
-from fairlead.tickets.model import Change
+from fairlead.tickets.outcomes import Change
 from fairlead.tickets.reading import Reading, change_of, creation_record, entry_record, indexed, settle
 from fairlead.tickets.state import EntryState, State
 from fairlead.tickets.stream import seconds

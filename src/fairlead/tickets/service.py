@@ -298,7 +298,7 @@ class TicketService:
         identifier. Without it the rest is done and ``success`` is false all the same. ``dry_run`` says what would
         happen and writes nothing.
         """
-        from fairlead.tickets.model import BatchResult
+        from fairlead.tickets.outcomes import BatchResult
         from fairlead.tickets.plan import PlanError
 
         start = self.clock.monotonic()

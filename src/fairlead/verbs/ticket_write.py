@@ -111,8 +111,8 @@ def create(context: Context, **given: Any) -> Any:
         raise_first(result)
         if given.get("dry_run"):
             return {"dry_run": True, "title": values["title"]}
-        data = as_data(service.get(result.created_ids[0]))
-        return {name: data[name] for name in ("id", "title", "status", "priority", "type", "assignee", "labels", "blocked_by", "revision")}
+        [row] = service.rows(None, ids=[result.created_ids[0]])
+        return {name: row[name] for name in ("id", "title", "status", "priority", "type", "assignee", "labels", "revision")}
 
     return with_service(context, work)
 
