@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 
 from fairlead.cli.main import main
+from fairlead.clock import SystemClock, isoformat
 from fairlead.errors import InvalidInputError
+from fairlead.store import open_database
+from fairlead.tenancy import make_tenant
 from fairlead.tickets.interchange import beads, read_text
 from fairlead.tickets.interchange.carrying import export_records, export_text, import_records, read_path
 from fairlead.tickets.interchange.kept import same
+from fairlead.tickets.plan import Author
+from fairlead.tickets.relational import RelationalBoard
 from fairlead.tickets.service import TicketService
 from tests.tickets.boards import open_board
 
@@ -29,6 +34,9 @@ def service(tmp_path: Path) -> Iterator[TicketService]:
     made = open_board(folder, make=True, seed=1)
     yield made
     made.close()
+
+
+COMMENT = {"id": 4, "text": "c", "author": "bo"}
 
 
 def bead(own: str, **fields: Any) -> str:
@@ -181,6 +189,40 @@ def test_the_report_escapes_and_stands_alone(service: TicketService) -> None:
     assert "src=" not in html and "http" not in html.replace("http-equiv", "")
     assert "What others wait for" in html
     assert export_text(service, "markdown", title="T").startswith("# T\n\n3 tickets: 3 open.")
+
+
+def test_between_files_and_the_relational_store(service: TicketService, tmp_path: Path) -> None:
+    load(
+        service,
+        "\n".join(
+            [
+                bead("a-1", status="closed", created_at="2025-01-01T00:00:00Z", closed_at="2025-01-02T00:00:00Z"),
+                bead(
+                    "a-2", dependencies=edges("a-2", "a-1"), notes="n", labels=["x"], comments=[{"id": 4, "text": "c"}]
+                ),
+            ]
+        ),
+    )
+    service.create("ticket", {"title": "own", "extras": {"colour": "red"}}, id="own-1", add={"related_to": ["a-1"]})
+    service.add_entry("own-1", "requirement", title="It holds", acceptance_criteria=("one", "two"))
+    database = open_database(tmp_path / "server.db")
+    clock = SystemClock()
+    try:
+        server = TicketService(
+            RelationalBoard(database, make_tenant("acme")),
+            clock=clock,
+            entropy=os.urandom,
+            author=lambda: Author("server", isoformat(clock.now())),
+        )
+        records = export_records(service)
+        assert import_records(server, records)["created"] == 3
+        assert export_records(server) == records
+        assert import_records(server, records)["unchanged"] == 3
+        server.update("a-2", {"status": "closed"}, note="done there")
+        assert import_records(service, export_records(server))["updated"] == 1
+        assert service.get("a-2").status == "closed"
+    finally:
+        database.close()
 
 
 # ── the command line ─────────────────────────────────────────────────────────────────────────────────────────────

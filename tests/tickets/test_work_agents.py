@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import threading
@@ -14,10 +15,14 @@ from typing import Any
 import pytest
 
 from fairlead.cli.main import main
-from fairlead.clock import SystemClock
+from fairlead.clock import SystemClock, isoformat
 from fairlead.errors import ConflictError, RateLimitedError
 from fairlead.result import ErrorCategory, StepResult
+from fairlead.store import open_database
+from fairlead.tenancy import make_tenant
 from fairlead.tickets.model import Ticket
+from fairlead.tickets.plan import Author
+from fairlead.tickets.relational import RelationalBoard
 from fairlead.tickets.service import TicketService
 from fairlead.tickets.work import claims_of, command_runner, prompt_of, work
 from tests.tickets.boards import open_board
@@ -36,6 +41,30 @@ def service(folder: Path) -> Iterator[TicketService]:
     made = open_board(folder, seed=1)
     yield made
     made.close()
+
+
+def test_work_over_the_relational_store(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "server.db")
+    clock = SystemClock()
+    try:
+        server = TicketService(
+            RelationalBoard(database, make_tenant("acme")),
+            clock=clock,
+            entropy=os.urandom,
+            author=lambda: Author("server", isoformat(clock.now())),
+        )
+        server.create("ticket", {"title": "one"})
+
+        def run(agent: str, ticket: Ticket) -> StepResult:
+            time.sleep(0.3)
+            assert server.board.shared.claims(time.time())[ticket.id].agent == "dev-1"
+            return StepResult.ok("did it")
+
+        (done,) = do(server, run, lease=0.2)
+        assert (done.outcome, server.get(done.ticket_id).status) == ("closed", "closed")
+        assert server.board.shared.claims(time.time()) == {}
+    finally:
+        database.close()
 
 
 def do(service: TicketService, run: Any, agent: str = "dev-1", **options: Any) -> list[Any]:

@@ -51,6 +51,9 @@ def record_of(ticket: Ticket, close_reason: str = "") -> Record:
         entries = [_entry_record(entry) for entry in getattr(ticket, place)]
         if entries:
             record[place] = entries
+    extras = {k: v for k, v in ticket.extras.items() if k != FOREIGN}
+    if extras:
+        record["extras"] = extras
     if close_reason and finished(record):
         record["close_reason"] = close_reason
     return _with_foreign(record, _foreign(ticket.extras.get(FOREIGN)))
@@ -217,8 +220,9 @@ def _creation(record: Record, now: str, by: str) -> list[Operation]:
         closing = [Operation("update", record["id"], values=shut, note=note, at=until, by=by)]
     stamps = [e.get("created_at") or "" for place in ENTRY_PLACES["ticket"].values() for e in record.get(place, [])]
     foreign = _foreign_text(record, until, max([until, *stamps]))
-    if foreign:
-        values["extras"] = {FOREIGN: foreign}
+    extras = {**record.get("extras", {}), **({FOREIGN: foreign} if foreign else {})}
+    if extras:
+        values["extras"] = extras
     first = Operation(
         "create",
         record["id"],
