@@ -25,7 +25,7 @@ class _Maker(type):
             return super().__new__(mcs, name, bases, members)
         fields = members.get("__annotations__", {})
         defaults = [members[field] for field in fields if field in members]
-        made: Any = namedtuple(name, list(fields), defaults=defaults, module=members["__module__"])  # type: ignore[misc] # noqa: PYI024
+        made: Any = namedtuple(name, list(fields), defaults=defaults, module=members["__module__"])  # type: ignore[misc] # its fields are known at run time
         made.__annotations__ = dict(fields)
         for member, value in members.items():
             if member not in fields and member not in ("__module__", "__qualname__", "__annotations__"):

@@ -6,11 +6,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.tickets.boards import git, open_board, repository
 
 from fairlead.tickets import driver
 from fairlead.tickets.doctor import examine, mend
 from fairlead.tickets.service import TicketService
+from tests.tickets.boards import git, open_board, repository
 
 
 def clones(tmp_path: Path, many: int = 3) -> list[Path]:
@@ -37,9 +37,13 @@ def test_different_fields_entries_labels_and_links_merge_in_an_unconfigured_clon
     git(right, "pull", "-q", str(left), "HEAD")
 
     mine, theirs = open_board(left, "left"), open_board(right, "right")
-    mine.update(first.id, {"title": "Pump runs dry at sea", "status": "in-progress", "assignee": "ann"}, add={"labels": ["db"]})
+    mine.update(
+        first.id, {"title": "Pump runs dry at sea", "status": "in-progress", "assignee": "ann"}, add={"labels": ["db"]}
+    )
     theirs.update(
-        first.id, {"priority": "critical", "description": "Seen twice."}, add={"labels": ["api"], "blocked_by": [other.id]}
+        first.id,
+        {"priority": "critical", "description": "Seen twice."},
+        add={"labels": ["api"], "blocked_by": [other.id]},
     )
     theirs.update(first.id, remove={"labels": ["hull"]})
     mine.add_entry(first.id, "comment", text="left says")
@@ -170,7 +174,9 @@ class Life:
         self.service.update(thing, {"priority": self.random.choice(["critical", "high", "low"])})
 
     def status(self, thing: str) -> None:
-        self.service.update(thing, {"status": self.random.choice(["open", "in-progress", "blocked", "closed", "cancelled"])})
+        self.service.update(
+            thing, {"status": self.random.choice(["open", "in-progress", "blocked", "closed", "cancelled"])}
+        )
 
     def assign(self, thing: str) -> None:
         self.service.update(thing, {"assignee": self.random.choice(["ann", "bob", None])})
@@ -184,7 +190,9 @@ class Life:
         entries = self.service.entries(thing, "requirement")
         if entries and self.random.random() < 0.6:
             entry = self.random.choice(entries)
-            self.service.update_entry(thing, entry.id, status=self.random.choice(["approved", "implemented", "verified"]))
+            self.service.update_entry(
+                thing, entry.id, status=self.random.choice(["approved", "implemented", "verified"])
+            )
         else:
             self.service.add_entry(thing, "requirement", title="must hold", description="always")
 
@@ -241,7 +249,11 @@ def test_three_clones_do_random_work_and_converge(tmp_path: Path, seed: int, wit
     for life in lives:
         service = life.service
         assert [line for line in examine(service.board) if "circle" not in line] == []
-        found = {e.id for row in [*service.rows(None), *service.rows(None, deleted=True)] for e in service.entries_of(row["id"])}
+        found = {
+            e.id
+            for row in [*service.rows(None), *service.rows(None, deleted=True)]
+            for e in service.entries_of(row["id"])
+        }
         assert comments <= found
         assert {row["id"] for row in [*service.rows(None), *service.rows(None, deleted=True)]} == set(created)
         service.close()

@@ -19,7 +19,13 @@ HG = shutil.which("hg") or shutil.which("hg", path=str(Path(sys.executable).pare
 
 def hg(folder: Path, *words: str) -> str:
     assert HG is not None
-    environ = {**os.environ, "HGRCPATH": "", "HGUSER": "Ann <ann@example.org>", "HGMERGE": "internal:merge", "HGPLAIN": "1"}
+    environ = {
+        **os.environ,
+        "HGRCPATH": "",
+        "HGUSER": "Ann <ann@example.org>",
+        "HGMERGE": "internal:merge",
+        "HGPLAIN": "1",
+    }
     done = subprocess.run([HG, *words], cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"hg {' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout

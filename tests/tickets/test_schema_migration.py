@@ -66,7 +66,12 @@ def test_old_files_are_migrated_with_dry_run_backup_and_way_back(old_board: Path
     done = migration.migrate(service.board)
     assert [line.partition(":")[0] for line in done["failed"]] == ["open/BAD-1.yaml"]
     pump = service.get("PUMP-1")
-    assert (pump.title, pump.status, pump.priority, pump.labels) == ("Pump runs dry", "in-progress", "high", ("db", "hull"))
+    assert (pump.title, pump.status, pump.priority, pump.labels) == (
+        "Pump runs dry",
+        "in-progress",
+        "high",
+        ("db", "hull"),
+    )
     assert (pump.created_at, pump.blocked_by, dict(pump.extras)) == (
         "2025-11-01T10:00:00.000Z",
         ("VALVE-1",),
@@ -106,7 +111,9 @@ def test_models_accept_every_record_and_refuse_what_cannot_be(tmp_path: Path) ->
     service = open_board(folder, make=True)
     epic = service.create("epic", {"title": "E"})
     service.add_entry(epic.id, "goal", text="be quick")
-    ticket = service.create("ticket", {"title": "one", "epic_id": epic.id, "due_date": "2026-12-24"}, add={"labels": ["x"]})
+    ticket = service.create(
+        "ticket", {"title": "one", "epic_id": epic.id, "due_date": "2026-12-24"}, add={"labels": ["x"]}
+    )
     service.add_entry(ticket.id, "comment", text="hello")
     service.add_entry(ticket.id, "story", persona="crew", goal="sail", benefit="home")
     for thing in service.everything():

@@ -27,7 +27,7 @@ BOARD = ""
 _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tk_things (
-    n INTEGER PRIMARY KEY, board TEXT NOT NULL, {", ".join(f"{c}{' INTEGER' if c == 'priority' else ''}" for c in COLUMNS)},
+    n INTEGER PRIMARY KEY, board TEXT NOT NULL, {", ".join(COLUMNS)},
     UNIQUE (board, id)
 );
 CREATE INDEX tk_things_open ON tk_things (board, kind, deleted, status, priority, created_at);
@@ -293,7 +293,17 @@ class TicketIndex:
 
     def empty(self) -> None:
         """Forgets everything within the current transaction."""
-        for table in ("tk_things", "tk_labels", "tk_edges", "tk_changes", "tk_text", "files", "problems", "kept", "meta"):
+        for table in (
+            "tk_things",
+            "tk_labels",
+            "tk_edges",
+            "tk_changes",
+            "tk_text",
+            "files",
+            "problems",
+            "kept",
+            "meta",
+        ):
             self.execute(f"DELETE FROM {table}")
 
 
@@ -334,7 +344,8 @@ def search(
     """(columns of the thing..., score, snippet) of the best matches by BM25. A higher score is better; a hit in the
     title counts most."""
     floor = rows(
-        "SELECT rowid FROM tk_text WHERE tk_text MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?", [expression, _MOST_RANKED]
+        "SELECT rowid FROM tk_text WHERE tk_text MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?",
+        [expression, _MOST_RANKED],
     )
     best = rows(
         "SELECT t.n, bm25(tk_text, 8.0, 2.0, 1.0, 1.0) AS r FROM tk_text JOIN tk_things t ON t.n = tk_text.rowid "

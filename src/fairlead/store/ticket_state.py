@@ -61,7 +61,10 @@ class Claim:
         self.token = token
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")}
+        return {
+            name: getattr(self, name)
+            for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")
+        }
 
 
 class _Transaction:
@@ -179,7 +182,9 @@ class TicketState:
         return held
 
     def _held(self, thing_id: str, now: float) -> Claim | None:
-        sql = "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE id = ? AND expires_at > ?"
+        sql = (
+            "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE id = ? AND expires_at > ?"
+        )
         row = self._connection.execute(sql, (thing_id, now)).fetchone()
         return None if row is None else Claim(*row)
 

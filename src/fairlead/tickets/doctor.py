@@ -32,7 +32,9 @@ def examine(board: Any) -> list[str]:
         edges = sql.edges(rows, key, type_)
         cycle = find_cycle(edges, sorted({node for node, _ in edges}))
         if cycle:
-            found.append(f"{cycle[0]}.md:1: a merge closed a circle: {' -> '.join(cycle)} ({type_}); unlink one of them")
+            found.append(
+                f"{cycle[0]}.md:1: a merge closed a circle: {' -> '.join(cycle)} ({type_}); unlink one of them"
+            )
     return found
 
 
@@ -82,7 +84,7 @@ def _settle_file(path: str, relative: str) -> str | None:
     if not document.conflicted:
         return None
     merged, conflicts = settle_text(data, relative)
-    if not merged.readable or conflicts == ("file",) and not merged.fields:
+    if not merged.readable or (conflicts == ("file",) and not merged.fields):
         return None
     intents.replace(path, rewrite(data, document, merged))
     values = ", ".join(f"{name} is now {_brief(merged, name)}" for name in conflicts if name != "file")

@@ -71,7 +71,12 @@ def _note(change: Change) -> str:
 
 
 def _undo_member(
-    state: State, field: str, before: str | None, after: str | None, add: dict[str, list[str]], remove: dict[str, list[str]]
+    state: State,
+    field: str,
+    before: str | None,
+    after: str | None,
+    add: dict[str, list[str]],
+    remove: dict[str, list[str]],
 ) -> None:
     members = state.sets.get(field, ())
     if after is not None and after in members:

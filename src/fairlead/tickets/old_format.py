@@ -78,7 +78,14 @@ def _state(kind: str, thing_id: str, found: Mapping[str, Any]) -> State:
     return state
 
 
-_DERIVED = {"updated_at", "blocks", "child_ticket_ids", "ticket_ids", "acceptance_criteria_met", "test_coverage_percentage"}
+_DERIVED = {
+    "updated_at",
+    "blocks",
+    "child_ticket_ids",
+    "ticket_ids",
+    "acceptance_criteria_met",
+    "test_coverage_percentage",
+}
 
 
 def _values(kind: str, found: Mapping[str, Any]) -> dict[str, Any]:

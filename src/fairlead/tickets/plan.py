@@ -368,7 +368,9 @@ def _extras(given: Any) -> dict[str, str]:
     extras = {}
     for name, value in (given or {}).items():
         if not name.isidentifier() or not name.isascii():
-            raise InvalidInputError(f"extra field {name!r} is not a word.", remedy="Use letters and underscores.", field=name)
+            raise InvalidInputError(
+                f"extra field {name!r} is not a word.", remedy="Use letters and underscores.", field=name
+            )
         if value is not None:
             extras[name] = str(value)
     return extras

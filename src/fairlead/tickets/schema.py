@@ -32,6 +32,10 @@ def _kind(spec: Spec) -> Any:
     )
 
 
+def _many(kind: Any) -> Any:
+    return tuple.__class_getitem__((kind, ...))
+
+
 def _fields(kind: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for spec in FIELDS[kind]:
@@ -50,8 +54,13 @@ def _fields(kind: str) -> dict[str, Any]:
 def _entry_model(kind: str) -> type[BaseModel]:
     record = model.ENTRY_TYPES[kind]
     name = {"goal": "Goal", "criterion": "Criterion", "scenario": "GherkinScenario"}.get(kind, record.__name__)
-    own = {"id": (str, ...), "ticket_id": (_ID, ...), "extras": (dict[str, str], {})}
-    made: type[BaseModel] = create_model(name, __base__=_Strict, __doc__=record.__doc__, **own, **_fields(kind))
+    fields: dict[str, Any] = {
+        "id": (str, ...),
+        "ticket_id": (_ID, ...),
+        "extras": (dict[str, str], {}),
+        **_fields(kind),
+    }
+    made: type[BaseModel] = create_model(name, __base__=_Strict, __doc__=record.__doc__, **fields)
     return made
 
 
@@ -63,9 +72,9 @@ def _thing_model(kind: str) -> type[BaseModel]:
     record = model.THING_TYPES[kind]
     fields: dict[str, Any] = {"id": (_ID, ...), "extras": (dict[str, str], {}), **_fields(kind)}
     for name in SETS[kind]:
-        fields[name] = (tuple[_LABEL if name == "labels" else _ID, ...], ())
+        fields[name] = (_many(_LABEL if name == "labels" else _ID), ())
     for entry_kind, place in model.ENTRY_PLACES[kind].items():
-        fields[place] = (tuple[ENTRY_MODELS[entry_kind], ...], ())
+        fields[place] = (_many(ENTRY_MODELS[entry_kind]), ())
     for name, default in record._field_defaults.items():
         if name not in fields:
             fields[name] = (tuple[str, ...], ()) if default == () else (type(default) | None, default)

@@ -63,7 +63,7 @@ def seconds(at: str) -> float:
 
 
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 in the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
+    """Days since 1970-01-01 in the Gregorian calendar (Howard Hinnant, "Low-Level Date Algorithms")."""
     year -= month <= 2
     era, of_era = divmod(year, 400)
     of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
