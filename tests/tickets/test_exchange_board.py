@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fairlead.cli.main import main
 from fairlead.clock import SystemClock, isoformat
@@ -259,3 +262,68 @@ def test_import_and_export_as_commands(here: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert main(["ticket", "export"]) == 0
     assert [json.loads(row)["id"] for row in capsys.readouterr().out.splitlines()] == ["a-1", "a-2"]
+
+
+notes = st.fixed_dictionaries({"text": st.text(max_size=9), "author": st.sampled_from(["mia", ""])})
+targets = st.sampled_from(["a-1", "a-2", "a-3", "z-9", "bad/id"])
+kinds = st.sampled_from(["blocks", "tracks", "parent-child", "related"])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a-1", "a-2", "a-3"]),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "status": st.sampled_from(["open", "closed", "hooked", "deferred", "odd", 3]),
+                    "priority": st.one_of(st.integers(-1, 6), st.none()),
+                    "labels": st.lists(st.sampled_from(["db", "a b", "x/y", ".", "ü", " pad "]), max_size=3),
+                    "description": st.text(max_size=30),
+                    "notes": st.text(max_size=20),
+                    "acceptance_criteria": st.text(max_size=20),
+                    "assignee": st.sampled_from(["mia", " bo ", ""]),
+                    "created_at": st.sampled_from(
+                        ["2025-01-01T00:00:00Z", "2025-06-01T10:00:00.123456789+02:00", "odd"]
+                    ),
+                    "updated_at": st.sampled_from(["2025-01-02T00:00:00Z", "2024-01-01T00:00:00Z"]),
+                    "closed_at": st.sampled_from(["2025-01-03T00:00:00Z", "2023-01-01T00:00:00Z", None]),
+                    "close_reason": st.text(max_size=20),
+                    "estimated_minutes": st.sampled_from([0, 1, 50, 90, 2.5]),
+                    "comments": st.lists(
+                        st.fixed_dictionaries({"text": st.text(max_size=9), "author": st.sampled_from(["mia", ""])}),
+                        max_size=3,
+                    ),
+                    "dependencies": st.lists(
+                        st.tuples(
+                            st.sampled_from(["a-1", "a-2", "a-3", "z-9", "bad/id"]),
+                            st.sampled_from(["blocks", "tracks", "parent-child", "related"]),
+                        ),
+                        max_size=3,
+                    ),
+                },
+            ),
+        ),
+        max_size=3,
+        unique_by=lambda pair: pair[0],
+    )
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_board_survives_being_files(tmp_path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
+    source = []
+    for own, fields in rows:
+        links = [e for target, kind in fields.get("dependencies", []) for e in edges(own, target, type=kind)]
+        source.append({"id": own, "title": own, **fields})
+        if "dependencies" in fields:
+            source[-1]["dependencies"] = links
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    made = open_board(folder, make=True)
+    try:
+        text = beads.render(source)
+        load(made, text)
+        written = {d["id"]: d for d in beads.parse(export_text(made, "beads", title="x"))}
+        for document in source:
+            assert same(document, written[document["id"]])
+        assert load(made, text)["updated"] == 0
+    finally:
+        made.close()
