@@ -189,6 +189,14 @@ class ApprovalNeededError(AskError):
     """An action needs approval under the current permission mode."""
 
 
+class BudgetReachedError(AskError):
+    """A budget that says to ask is used up: the call was not made, and a person raises the limit or stops the run.
+    ``fields`` name the budget."""
+
+    category = "insufficient_resources"
+    http_status = 402
+
+
 class EffectUnknownError(AskError):
     """A step that may have acted on the world was in flight when its process died."""
 

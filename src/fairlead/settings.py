@@ -66,6 +66,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_result_bytes", "int", 64 * 1024 * 1024, "Largest result of one step, in bytes of JSON.", minimum=1024),
     Setting("command_allow", "list", (), "Programs that `runs command` may start, comma-separated; empty refuses all."),
     Setting("model", "str", "local/extractive", "Model that agents use when neither they nor the run name one."),
+    Setting(
+        "models",
+        "list",
+        (),
+        "Models that the router may choose among besides the local tier, as provider:model, comma-separated.",
+    ),
     Setting("log_level", "str", "warning", "Least severe log record shown.", ("debug", "info", "warning", "error")),
 )
 """Every setting, in the order of the reference page."""

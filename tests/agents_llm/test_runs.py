@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent as AiAgent
 from pydantic_ai import BinaryContent, ModelRetry, ToolReturn
+from pydantic_ai.capabilities import ModelFallback
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import FilePart, ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -18,9 +21,12 @@ from pydantic_ai.models.test import TestModel
 
 from fairlead.agents import AgentRegistry, tool
 from fairlead.agents.llm import LlmAgent
+from fairlead.clock import SystemClock
 from fairlead.errors import InvalidInputError
+from fairlead.gateway import Attribution, Gateway, GatewayModel, current_attribution, parse_config
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime import Edge, Node, Retry, RunHandle, Runtime, StepContext, Workflow
+from fairlead.store import open_database
 from fairlead.store.port import JournalRow
 from tests.agents_llm.conftest import Opened, Script, crash, event_types, until
 
@@ -378,5 +384,65 @@ def test_an_unknown_model_is_refused(opened: Opened, name: str) -> None:
             result = await (await runtime.start(LlmAgent.build("lost", model=name), {"prompt": "go"})).result()
             assert not result.success
             assert result.error_category is ErrorCategory.CONFIGURATION
+
+    asyncio.run(main())
+
+
+def test_the_gateway_is_a_model_and_bills_to_the_agent_and_the_run(opened: Opened, tmp_path: Path) -> None:
+    database = open_database(tmp_path / "gateway.db")
+    config = parse_config({}, models=("local/extractive",))
+    gateway = Gateway(
+        database, SystemClock(), random.Random(1), config=config, read_variable=lambda name: "", home=tmp_path
+    )
+    seen: list[Attribution] = []
+
+    class Watched(GatewayModel):
+        async def request(self, *args: Any) -> ModelResponse:
+            seen.append(current_attribution())
+            return await super().request(*args)
+
+    text = "A fairlead keeps lines apart. It is a fitting on a ship. Lines run through it without chafing."
+    agent = LlmAgent.build("reader", model="local/extractive", resolve=lambda name: Watched(gateway, name))
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(agent, {"prompt": f"Summarise: {text}"})
+            result = await run.result()
+            assert result.success, result.error
+            assert "fairlead" in result.data
+            (whose,) = seen
+            assert (whose.tenant, whose.agent, whose.run, whose.step) == ("test", "reader", run.id, "reader")
+
+    asyncio.run(main())
+    database.close()
+
+
+def test_a_replay_does_not_try_the_models_that_had_failed(opened: Opened) -> None:
+    """Only answers have a place in the journal, so the stand-in's is found there at once."""
+    down = Script(ModelHTTPError(503, "down"), ModelHTTPError(503, "down"), name="down")
+    hold = asyncio.Event()
+    stand_in = Script(("wait", {}), "done", name="stand-in")
+
+    async def wait() -> str:
+        await hold.wait()
+        return "waited"
+
+    def make() -> LlmAgent:
+        fallback = ModelFallback(down.model, stand_in.model)
+        return LlmAgent(AiAgent(name="steady", tools=[wait], capabilities=[fallback]))
+
+    async def main() -> None:
+        async with opened() as runtime:
+            run = await runtime.start(make(), {"prompt": "go"})
+            await until(lambda: len(stand_in.asked) == 1)
+            await asyncio.sleep(0.05)
+            await crash(runtime, run.id)
+            assert len(down.asked) == 1
+        hold.set()
+        async with opened() as runtime:
+            runtime.register(make().as_workflow())
+            (again,), _ = await runtime.recover()
+            assert (await again.result()).data == "done"
+            assert len(down.asked) == len(stand_in.asked) == 2
 
     asyncio.run(main())

@@ -168,7 +168,7 @@ def test_accord_needs_two_voices_and_the_same_matter() -> None:
         ("MIT", "MIT License Copyright (c) 2020 Jane Roe Permission is hereby granted, free of charge, to any person. "
                 "The above notice shall be included in all copies or substantial portions of the Software."),
         ("Apache-2.0", "Apache License Version 2.0, January 2004 http://www.apache.org/licenses/"),
-        ("BSD-3-Clause", "Redistributions of source code must retain this. Neither the name of the holder may be used."),
+        ("BSD-3-Clause", "Redistributions of source code must retain it. Neither the name of the holder may be used."),
         ("", "You may use this if you send a postcard to the harbour master."),
     ],
 )  # fmt: skip

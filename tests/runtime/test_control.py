@@ -369,17 +369,22 @@ def test_control_reaches_a_run_of_another_process(tmp_path: Path) -> None:
 
 
 def test_of_two_processes_that_resume_one_wins_and_the_other_is_told(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
     async def quick() -> int:
+        await gate.wait()
         return 1
 
     workflow = chain(3, quick)
 
     async def body() -> None:
         for _ in range(10):
+            gate.clear()
             async with durable(tmp_path) as first:
                 first.register(workflow)
                 handle = await first.start(workflow)
                 await handle.pause()
+                gate.set()
             async with durable(tmp_path) as one, durable(tmp_path) as two:
                 one.register(workflow)
                 two.register(workflow)

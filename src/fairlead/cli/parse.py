@@ -138,8 +138,10 @@ def _arguments(verb: Verb, words: list[str], read_stdin: Callable[[], str]) -> t
         converted = _convert(param, raw)
         if param.many:
             target.setdefault(param.name, []).append(converted)
-            # Several values may follow one flag: `--input a b c` is what shells expand to.
-            while position < len(words) and not words[position].startswith("-") and not positionals:
+            # Several values may follow one flag: `--input a b c` is what shells expand to. A word that an argument
+            # still waits for is that argument's.
+            awaited = len(loose) < len(positionals) or any(p.many for p in positionals)
+            while position < len(words) and not words[position].startswith("-") and not awaited:
                 target[param.name].append(_convert(param, words[position]))
                 position += 1
         elif param.name in target and param.kind != "bool":

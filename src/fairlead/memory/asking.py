@@ -14,6 +14,7 @@ from fairlead.events import Event
 from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit
 from fairlead.memory.index import NamespaceIndex
+from fairlead.memory.plan import IndexPlan
 from fairlead.memory.recalling import Question, answer, answer_cold
 from fairlead.memory.redis_tier import namespace_digest
 from fairlead.memory.tiers import LocalTier, SharedTier
@@ -33,8 +34,7 @@ CHANGING = ("memory.remembered", "memory.forgotten", "memory.swept", "memory.rei
 class Asking:
     """Answers questions about any namespace of one database.
 
-    ``folder`` keeps large indexes between processes (None: in memory only). ``load_most`` is the size up to which a
-    namespace's index is loaded by a question; beyond it a question is answered by full text until ``warm`` loads it.
+    What ``plan`` says decides where indexes live and when they are loaded.
     """
 
     def __init__(
@@ -43,18 +43,16 @@ class Asking:
         clock: Clock,
         *,
         embedder: Embedder | None,
-        folder: Path | None,
+        plan: IndexPlan,
         local: LocalTier,
         shared: SharedTier | None,
-        load_most: int | None,
     ) -> None:
         self._database = database
         self._clock = clock
         self.embedder = embedder
-        self._folder = folder
+        self.plan = plan
         self.local = local
         self.shared = shared
-        self._load_most = load_most
         self._indexes: OrderedDict[str, NamespaceIndex] = OrderedDict()
         self._unsubscribe = database.bus.subscribe(self._invalidate, CHANGING)
 
@@ -98,9 +96,9 @@ class Asking:
     def _ask_index(self, reader: Reader, question: Question) -> list[Hit]:
         namespace = question.tenant.namespace(question.name)
         loaded = self._indexes.get(namespace)
-        if loaded is None and self._load_most is not None:
+        if loaded is None and self.plan.load_most is not None:
             scope = open_scope(reader, question.tenant, question.name)
-            if scope is not None and scope.facts().entries > self._load_most:
+            if scope is not None and scope.facts().entries > self.plan.load_most:
                 return answer_cold(reader, question)
         return answer(reader, question, self.index(namespace), self.embedder)
 
@@ -110,8 +108,9 @@ class Asking:
         """The index of a namespace, perhaps still empty; the least recently asked ones make room for it."""
         index = self._indexes.get(namespace)
         if index is None:
-            path = None if self._folder is None else self._folder / f"{namespace_digest(namespace)}.vectors"
-            index = self._indexes[namespace] = NamespaceIndex(path)
+            index = self._indexes[namespace] = NamespaceIndex(
+                self._path(namespace), make_target=lambda target, d: self.plan.make(target, d, namespace)
+            )
         self._indexes.move_to_end(namespace)
         total = sum(one.size for one in self._indexes.values()) if len(self._indexes) > 1 else 0
         while total > _INDEX_BYTES and len(self._indexes) > 1:
@@ -122,8 +121,13 @@ class Asking:
     def drop_index(self, namespace: str) -> None:
         """Throws an index away, with its file; the next question builds it from the database."""
         self._indexes.pop(namespace, None)
-        if self._folder is not None:
-            (self._folder / f"{namespace_digest(namespace)}.vectors").unlink(missing_ok=True)
+        path = self._path(namespace)
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def _path(self, namespace: str) -> Path | None:
+        folder = self.plan.folder
+        return None if folder is None else folder / f"{namespace_digest(namespace)}.vectors"
 
     async def warm(self, tenant: Tenant, name: str) -> NamespaceIndex:
         """Loads or brings up to date the index of a namespace, whatever its size."""

@@ -87,6 +87,7 @@ class ByteVectors:
         self.alive = np.zeros(0, bool)
         self.used = 0
         self.places: dict[int, int] = {}
+        self._increasing = True
 
     def __len__(self) -> int:
         return len(self.places)
@@ -107,6 +108,10 @@ class ByteVectors:
         import numpy as np
 
         first, end = self.used, self.used + len(rows)
+        last = self.seqs[first - 1] if first else -1
+        for row in rows:
+            self._increasing = self._increasing and row.seq > last
+            last = row.seq
         if end > len(self.seqs):
             self._grow(max(end, 2 * len(self.seqs), 64))
         raw = np.frombuffer(b"".join(row.data for row in rows), np.int8)
@@ -117,6 +122,21 @@ class ByteVectors:
         self.places.update((row.seq, first + n) for n, row in enumerate(rows))
         self.used = end
         return first
+
+    def note_order(self) -> None:
+        """Looks anew whether the numbers increase from row to row, after the rows were put there from elsewhere."""
+        numbers = self.seqs[: self.used]
+        self._increasing = bool((numbers[1:] > numbers[:-1]).all())
+
+    def places_of(self, numbers: Any) -> Any:
+        """The place of each number, -1 for one that is not here."""
+        import numpy as np
+
+        if len(numbers) < 64 or not self._increasing:
+            return np.array([self.places.get(n, -1) for n in numbers.tolist()], np.int64)
+        at = self.seqs[: self.used].searchsorted(numbers)
+        at[at == self.used] = 0
+        return np.where((self.seqs[at] == numbers) & self.alive[at], at, -1)
 
     def floats(self, places: Any) -> Any:
         """The vectors at some places as float32."""
@@ -174,7 +194,8 @@ class ExactVectors:
 
         store = self.bytes
         if allowed is not None:
-            places = np.array([p for n in allowed.tolist() if (p := store.places.get(n)) is not None], np.int64)
+            places = store.places_of(allowed)
+            places = places[places >= 0]
             cosines = store.cosines(vector, places) if len(places) else np.zeros(0, np.float32)
             return _best(store.seqs[places], cosines, most)
         cosines = self._all(vector)
@@ -184,7 +205,7 @@ class ExactVectors:
     def score(self, vector: Any, numbers: Any) -> Any:
         import numpy as np
 
-        places = np.array([self.bytes.places.get(n, -1) for n in numbers.tolist()], np.int64)
+        places = self.bytes.places_of(numbers)
         if not self.bytes.used:
             return np.zeros(len(places), np.float32)
         return np.where(places >= 0, self.bytes.cosines(vector, places), 0)
@@ -193,6 +214,8 @@ class ExactVectors:
         import numpy as np
 
         store = self.bytes
+        if not store.used:
+            return np.zeros(0, np.float32)
         if store.used <= EXACT_MOST:
             have = 0 if self._floats is None else len(self._floats)
             if have < store.used:

@@ -9,6 +9,7 @@ from pathlib import Path
 from fairlead.memory.ann import AnnVectors, make_vectors
 from fairlead.memory.dense import VectorIndex, VectorRow
 from fairlead.memory.likeness import SAMPLE, Rarity
+from fairlead.memory.moving import MovingVectors
 from fairlead.memory.postings import Postings, WordRow
 from fairlead.store.memory import NamespaceRow, Scope
 
@@ -19,6 +20,9 @@ _SAVED_SHARE = 0.05
 MakeVectors = Callable[[int, int], VectorIndex]
 """(dimensions, expected vectors) -> an empty index."""
 
+MakeTarget = Callable[[str, int], VectorIndex]
+"""(name of a target, dimensions) -> an index that a namespace can move to."""
+
 
 class NamespaceIndex:
     """What a namespace's recall works on. Everything in it can be thrown away and built again.
@@ -26,14 +30,21 @@ class NamespaceIndex:
     ``path`` is where a large approximate index is kept between processes; None keeps it in memory only.
     """
 
-    def __init__(self, path: Path | None = None, make_vectors: MakeVectors = make_vectors) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        make_vectors: MakeVectors = make_vectors,
+        make_target: MakeTarget | None = None,
+    ) -> None:
         self.lock = threading.Lock()
         self.stamp = -1
         self.postings = Postings()
         self.rarity: Rarity | None = None
         self.vectors: VectorIndex | None = None
         self.model: str | None = None
+        self._embedded: VectorIndex | None = None
         self._make_vectors = make_vectors
+        self._make_target = make_target
         self._path = path
         self._rarity_for = 0
         self._unsaved = 0
@@ -77,25 +88,42 @@ class NamespaceIndex:
             return
         if self.vectors is None or self.model != facts.model:
             self.model = facts.model
-            self.vectors = self._make_vectors(facts.dimensions, facts.entries)
+            self.vectors = self._embedded = self._make_vectors(facts.dimensions, facts.entries)
             since = self._load(facts.model)
             between = (since, facts.changed)
             gone = [int(r[0]) for r in scope.rows("memory_tombstones", "seq", "stamp > ? AND stamp <= ?", between)]
         where, parameters = "stamp > ? AND stamp <= ? AND model = ?", (since, facts.changed, facts.model)
         rows = [VectorRow(*r) for r in scope.rows("memory_vectors", "seq, scale, data", where, parameters)]
         self.vectors.apply(rows, gone)
+        self._follow_move(scope, facts)
         self._unsaved += len(rows) + len(gone)
         self._save(facts)
 
+    def _follow_move(self, scope: Scope, facts: NamespaceRow) -> None:
+        """Begins, continues or takes back a move to another index, as the database says."""
+        row = scope.move()
+        if row is None or self._make_target is None or facts.dimensions is None or self._embedded is None:
+            if isinstance(self.vectors, MovingVectors):
+                self.vectors = self._embedded
+            return
+        target, share = row
+        if not isinstance(self.vectors, MovingVectors):
+            other = self._make_target(target, facts.dimensions)
+            every = scope.rows("memory_vectors", "seq, scale, data", "model = ?", (facts.model,))
+            there = {int(r[0]) for r in every}
+            other.apply([VectorRow(*r) for r in every], [n for n in other.numbers().tolist() if n not in there])
+            self.vectors = MovingVectors(self._embedded, other)
+        self.vectors.share = share
+
     def _load(self, model: str) -> int:
         """The stamp up to which a saved index knows the vectors; -1 without one."""
-        if self._path is None or not isinstance(self.vectors, AnnVectors):
+        if self._path is None or not isinstance(self._embedded, AnnVectors):
             return -1
-        return self.vectors.load(self._path, model)
+        return self._embedded.load(self._path, model)
 
     def _save(self, facts: NamespaceRow) -> None:
         """Keeps the approximate index in its file once enough has changed to be worth reading it instead."""
-        vectors = self.vectors
+        vectors = self._embedded
         if self._path is None or self.model is None or not isinstance(vectors, AnnVectors):
             return
         if vectors.index_size and self._unsaved > _SAVED_SHARE * len(vectors.bytes):

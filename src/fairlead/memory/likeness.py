@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -28,14 +29,21 @@ class Rarity:
         self._counts = np.zeros(1 << bits, np.uint32)
         self.documents = 0
         self._weights: Any = None
+        self._local = threading.local()
 
     @property
     def size(self) -> int:
-        return int(self._counts.nbytes) * 2
+        """Bytes of the counts, the weights and one scratch table."""
+        return int(self._counts.nbytes) * 3
 
-    @property
-    def places(self) -> int:
-        return self._mask + 1
+    def scratch(self) -> Any:
+        """This thread's table of zeros, one place each; whoever writes to it clears it again."""
+        import numpy as np
+
+        table = getattr(self._local, "table", None)
+        if table is None:
+            table = self._local.table = np.zeros(self._mask + 1, np.float32)
+        return table
 
     def add(self, packed: Sequence[bytes]) -> None:
         """Counts the features of further entries."""
@@ -80,7 +88,7 @@ class Vectors:
         norms = np.sqrt(self._sums(self._weights * self._weights))
         norms[norms == 0] = 1
         self._weights = self._weights / np.repeat(norms, sizes)
-        self._table = np.zeros(rarity.places, np.float32)
+        self._rarity = rarity
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -92,7 +100,7 @@ class Vectors:
 
     def against(self, parts: Sequence[tuple[float, tuple[Any, Any]]]) -> Any:
         """The dot product of each candidate with a sum of sparse vectors, each times its share."""
-        table = self._table
+        table = self._rarity.scratch()
         for share, (places, weights) in parts:
             table[places] += share * weights
         products = self._sums(table[self._places] * self._weights)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from orjson import dumps
 
 from fairlead.clock import Clock
 from fairlead.errors import InvalidInputError, NotFoundError
@@ -18,6 +19,8 @@ from fairlead.memory.exchange import Imported, from_lines, to_lines, without_era
 from fairlead.memory.graph import Graph, Reached, entity_name, neighbourhood, themes
 from fairlead.memory.keeping import Place, Problem
 from fairlead.memory.learning import Sample, learn_weights, moved_success
+from fairlead.memory.moving import SHARES, MovingVectors, Stage
+from fairlead.memory.plan import EMBEDDED, IndexPlan
 from fairlead.memory.recalling import Question
 from fairlead.memory.space import Space
 from fairlead.memory.tiers import LocalTier, SharedTier
@@ -37,8 +40,8 @@ _BATCH_FOR_THREAD = 16
 class Memory:
     """What one store remembers. Every call works in ``tenant:workspace:name`` of the current tenant.
 
-    ``embedder`` adds dense vectors to the built-in ones; ``privacy`` sees every entry before it is stored; ``folder``
-    keeps large indexes between processes; ``local`` and ``shared`` are the tiers in front of recall. All methods raise
+    ``embedder`` adds dense vectors to the built-in ones; ``privacy`` sees every entry before it is stored;
+    ``indexes`` says where indexes live; ``local`` and ``shared`` are the tiers in front of recall. All methods raise
     :class:`TenantMissingError` outside ``use_tenant``, and what the store raises.
     """
 
@@ -49,10 +52,9 @@ class Memory:
         clock: Clock,
         embedder: Embedder | None = None,
         privacy: PrivacyFilter | None = None,
-        folder: Path | None = None,
+        indexes: IndexPlan | None = None,
         local: LocalTier | None = None,
         shared: SharedTier | None = None,
-        load_most: int | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -61,10 +63,9 @@ class Memory:
             database,
             clock,
             embedder=embedder,
-            folder=folder,
+            plan=indexes or IndexPlan(),
             local=local or LocalTier(),
             shared=shared,
-            load_most=load_most,
         )
 
     def close(self) -> None:
@@ -363,6 +364,42 @@ class Memory:
         count = await self._database.write(keeping.rebuilding(place, vectors, of))
         self._asking.drop_index(place.namespace)
         return int(count)
+
+    # ── moving to another index ──────────────────────────────────────────────────────────────────────────────
+
+    async def move(self, target: str, share: int, *, name: str = "default", cause: str = "library") -> Sequence[Stage]:
+        """Takes a namespace's vectors to another index by stages, while it serves; ``share`` is 0
+        (shadow), 10, 50 or 100.
+
+        At 0 the new index is filled and every question is put to both. ``target`` ``embedded`` is the way back, at
+        once. Returns what each stage so far has shown.
+        """
+        if share not in SHARES:
+            raise InvalidInputError(f"share is {share}.", remedy="Use 0, 10, 50 or 100.", field="share", value=share)
+        if target != EMBEDDED:
+            self._asking.plan.check(target)
+        place = self._place(name, cause)
+        index = await self._asking.warm(place.tenant, name)
+        before = await self.move_report(name=name)
+
+        def unit(tx: Transaction) -> None:
+            scope = make_scope(tx, place.tenant, name, place.now)
+            if target == EMBEDDED:
+                scope.delete("memory_moves", "1 = 1")
+            else:
+                scope.set_move(target, share, dumps([stage._asdict() for stage in before]).decode(), place.now)
+            scope.next_stamp()
+            data = {"entries": len(index.vectors.numbers()) if index.vectors else 0, "target": target, "share": share}
+            tx.emit(place.event("memory.reindexed", data))
+
+        await self._database.write(unit)
+        await self._asking.warm(place.tenant, name)
+        return await self.move_report(name=name) if target != EMBEDDED else before
+
+    async def move_report(self, *, name: str = "default") -> Sequence[Stage]:
+        """What each stage of the present move has shown in this process; empty without a move."""
+        vectors = self._asking.index(self._place(name).namespace).vectors
+        return vectors.report() if isinstance(vectors, MovingVectors) else []
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
 

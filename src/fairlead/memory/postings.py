@@ -124,47 +124,12 @@ class Postings:
             weights[term] = inverse_document_frequency(self.count, min(documents, self.count))
         return weights
 
-    def search(
-        self, terms: Mapping[str, int], weights: Mapping[str, float], most: int, allowed: Any = None
-    ) -> tuple[Any, Any]:
-        """(numbers, shares) of the best ``most`` entries, unordered; shares of the query's upper bound, 0 to 1.
-
-        ``allowed`` is a sorted array of entry numbers, or None for all.
-        """
-        import numpy as np
-
-        bound = sum(weights.values()) * (K1 + 1) or 1.0
+    def scan(self, terms: Mapping[str, int], weights: Mapping[str, float]) -> Scan:
+        """BM25 of every entry for terms (term -> word id) with their weights, the rarest terms only."""
         rare = sorted(terms, key=lambda term: -weights[term])[:_TERMS_MOST]
-        found: list[tuple[Any, Any]] = []
-        for segment in self.segments:
-            scores = self._scores(segment, [(terms[t], weights[t]) for t in rare])
-            open_to = segment.alive if allowed is None else segment.alive & _contained(segment.seqs, allowed)
-            scores *= open_to
-            best = _largest(scores, most)
-            found.append((segment.seqs[best], scores[best]))
-        if not found:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        numbers = np.concatenate([f[0] for f in found])
-        shares = np.concatenate([f[1] for f in found]) / bound
-        best = _largest(shares, most)
-        return numbers[best], shares[best]
-
-    def score(self, terms: Mapping[str, int], weights: Mapping[str, float], numbers: Any) -> Any:
-        """The shares of given entries, in their order; 0 for one that is not here."""
-        import numpy as np
-
-        bound = sum(weights.values()) * (K1 + 1) or 1.0
-        shares = np.zeros(len(numbers), np.float32)
-        for segment in self.segments:
-            if not len(segment):
-                continue
-            at = np.searchsorted(segment.seqs, numbers)
-            at[at == len(segment)] = 0
-            here = (segment.seqs[at] == numbers) & segment.alive[at]
-            if here.any():
-                scores = self._scores(segment, [(terms[t], weights[t]) for t in terms])
-                shares[here] = scores[at[here]] / bound
-        return shares
+        chosen = [(terms[t], weights[t]) for t in rare]
+        scored = [(segment, self._scores(segment, chosen)) for segment in self.segments if len(segment)]
+        return Scan(scored, sum(weights.values()) * (K1 + 1) or 1.0)
 
     def _scores(self, segment: Segment, terms: Iterable[tuple[int, float]]) -> Any:
         import numpy as np
@@ -180,6 +145,42 @@ class Postings:
                 # An entry stands once in a word's list, so adding by index does not lose anything.
                 scores[entries] += np.float32(weight * (K1 + 1)) * counts / (counts + norm)
         return scores
+
+
+class Scan:
+    """The scores of one query over all segments; shares are of the most that any entry could reach, 0 to 1."""
+
+    def __init__(self, scored: list[tuple[Segment, Any]], bound: float) -> None:
+        self._scored = scored
+        self._bound = bound
+
+    def best(self, most: int, allowed: Any = None) -> Any:
+        """The numbers of the best ``most`` entries, unordered; ``allowed`` is a sorted array of numbers, or None."""
+        import numpy as np
+
+        numbers, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        for segment, of_segment in self._scored:
+            # Only what has a score is ordered: partitioning the many zeros along takes a hundred times as long.
+            candidates = np.flatnonzero(of_segment > 0)
+            candidates = candidates[segment.alive[candidates]]
+            if allowed is not None:
+                candidates = candidates[_contained(segment.seqs[candidates], allowed)]
+            chosen = candidates[_largest(of_segment[candidates], most)]
+            numbers.append(segment.seqs[chosen])
+            scores.append(of_segment[chosen])
+        return np.concatenate(numbers)[_largest(np.concatenate(scores), most)]
+
+    def shares(self, numbers: Any) -> Any:
+        """The shares of given entries, in their order; 0 for one that is not here."""
+        import numpy as np
+
+        shares = np.zeros(len(numbers), np.float32)
+        for segment, of_segment in self._scored:
+            at = np.searchsorted(segment.seqs, numbers)
+            at[at == len(segment)] = 0
+            here = (segment.seqs[at] == numbers) & segment.alive[at]
+            shares[here] = of_segment[at[here]] / self._bound
+        return shares
 
 
 def _make_segment(rows: Sequence[WordRow]) -> Segment:
@@ -224,7 +225,5 @@ def _largest(scores: Any, most: int) -> Any:
     import numpy as np
 
     if len(scores) > most:
-        best = np.argpartition(scores, len(scores) - most)[len(scores) - most :]
-    else:
-        best = np.arange(len(scores))
-    return best[scores[best] > 0]
+        return np.argpartition(scores, len(scores) - most)[len(scores) - most :]
+    return np.arange(len(scores))

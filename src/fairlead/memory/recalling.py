@@ -101,14 +101,13 @@ class _Recall:
         self.embedder = embedder
         self.weights = read_weights(facts.weights)
         self.terms = {term: word_id(term) for term in query_stems(question.text)}
-        self.idf = index.postings.weights(self.terms)
+        self.scan = index.postings.scan(self.terms, index.postings.weights(self.terms))
         self.allowed = self._allowed()
 
     def found(self) -> list[_Found]:
         import numpy as np
 
-        lexical_numbers, _ = self.index.postings.search(self.terms, self.idf, CANDIDATES, self.allowed)
-        pool = self._widened(np.sort(lexical_numbers))
+        pool = self._widened(np.sort(self.scan.best(CANDIDATES, self.allowed)))
         similarity, why = self._similarity(pool)
         pool, similarity, why = self._with_dense(pool, similarity, why)
         pool, similarity, why = self._with_graph(pool, similarity, why)
@@ -147,7 +146,7 @@ class _Recall:
 
         if not len(pool):
             return np.zeros(0), {"lexical": np.zeros(0), "hashed": np.zeros(0)}
-        lexical = self.index.postings.score(self.terms, self.idf, pool)
+        lexical = self.scan.shares(pool)
         vectors, pool_query = self._vectors(pool)
         hashed = vectors.against([(1.0, pool_query)])
         weights = self.weights

@@ -94,6 +94,7 @@ def _vectors(parts: list[memoryview], header: dict[str, Any]) -> ByteVectors:
     vectors.seqs = np.frombuffer(parts[2], "<i8").astype(np.int64)
     vectors.alive = np.ones(used, bool)
     vectors.alive[json.loads(bytes(parts[3]))] = False
+    vectors.note_order()
     vectors.places = {int(vectors.seqs[at]): int(at) for at in np.flatnonzero(vectors.alive)}
     return vectors
 

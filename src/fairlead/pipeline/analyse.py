@@ -7,8 +7,10 @@ The result is plain JSON. A *statement* in it is a sentence exactly as the docum
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from fairlead.pipeline.analysis.claims import check_worthiness
 from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
@@ -25,6 +27,9 @@ _MOST_STATEMENTS = 48
 _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
 _BLOCK_TERMS = 24
+_CHECK_WORTHY = 0.7
+_PLAINLY_CHECK_WORTHY = 0.85
+_MOST_CLAIMS = 12
 _DEFINING = word_set(
     """
     is are provides provide makes allows lets helps offers implements contains gives parses
@@ -72,10 +77,22 @@ def analyse(document: Document) -> dict[str, Any]:
         "entities": entities_of(reading) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
+        "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
     }
+
+
+def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The statements most worth checking, best first, with the score and the signs that speak for it."""
+    found: list[tuple[float, int, dict[str, Any]]] = []
+    for sentence in reading.sentences:
+        if sentence.quality >= 0.3:
+            worth, reasons = check_worthiness(sentence.text)
+            if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
+                found.append((-worth, sentence.start, {**shaped(sentence), "worth": round(worth, 3), "signs": reasons}))
+    return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]
 
 
 def _chosen(reading: Reading, keys: set[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -66,6 +66,14 @@ def parse_document(ref: dict[str, Any]) -> dict[str, Any]:
         return {**unread, "error": exc.message}
 
 
+def redact_document(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what is private in it; what was taken out is counted in its warnings."""
+    from fairlead.pipeline.documents import Document
+    from fairlead.pipeline.privacy import redact_segments
+
+    return document if document.get("error") else redact_segments(Document.from_dict(document)).to_dict()
+
+
 def analyse_document(document: dict[str, Any]) -> dict[str, Any]:
     """The findings in one document; see :mod:`fairlead.pipeline.analyse`."""
     from fairlead.pipeline.analyse import analyse
@@ -111,5 +119,6 @@ __all__ = [
     "discover_documents",
     "parse_document",
     "passages_of",
+    "redact_document",
     "write_outputs",
 ]

@@ -90,6 +90,10 @@ class Control:
                 return _read_answer(answered)
             await asyncio.sleep(_LOOK_AGAIN)
             if not self.engine.is_owned(run):
+                # A process that ends with the run answers first and lets go after, so its answer counts now.
+                answered = await store.command(command.id)
+                if answered is not None and answered.answered is not None:
+                    return _read_answer(answered)
                 current = await self.engine.require(run.id)
                 if current.owner == run.owner:
                     return await self.ask(current, verb, args, cause)
@@ -371,6 +375,8 @@ class Control:
     # ── small things ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _too_late(self, run: RunRow, action: str) -> StateError:
+        # A run that has just ended here may not be stored as ended yet; its caller should read what it became.
+        await self.engine.settled(run.id)
         current = await self.engine.require(run.id)
         return refuse(run.id, current.state, action)
 

@@ -453,6 +453,12 @@ class Runtime:
             raise NotFoundError(f"there is no run {run_id!r}.", remedy="See `fairlead runs list`.", run_id=run_id)
         return run
 
+    async def settled(self, run_id: str) -> None:
+        """Waits until the end of a run that has ended here is stored."""
+        execution, future = self.executions.get(run_id), self._finished.get(run_id)
+        if execution is not None and future is not None and execution.done.done():
+            await asyncio.wait([future])
+
     async def control(
         self, run_id: str, verb: str, args: Mapping[str, Any] | None = None, *, cause: str, tenant: str | None = None
     ) -> dict[str, Any]:

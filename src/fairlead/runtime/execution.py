@@ -63,7 +63,7 @@ class Execution:
         self.blocked: dict[str, dict[str, Any]] = {}
         self.tasks: dict[Unit, asyncio.Task[None]] = {}
         self.asking: dict[str, asyncio.Future[Any]] = {}
-        self.resting = 0
+        self.parked = 0
         self.on_stall: Callable[[], None] = lambda: None
         self.on_drained: Callable[[], None] = lambda: None
         self._hashes: list[str | None] = [None] * len(nodes)
@@ -76,6 +76,7 @@ class Execution:
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
+        self._limits: dict[str | None, tuple[Limiter, ...]] = {}
         self._messages: deque[tuple[str, str]] = deque()
         self._message_ids: set[str] = set()
         self._input_hash = digest(run.input)
@@ -132,7 +133,7 @@ class Execution:
     @property
     def in_flight(self) -> int:
         """Units that are really working: neither held at a safe point nor waiting for a person."""
-        return len(self.tasks) - self.resting
+        return len(self.tasks) - self.parked
 
     def look_around(self) -> None:
         """Nothing in some step is at work: perhaps nothing is anywhere.
@@ -272,7 +273,11 @@ class Execution:
         return True
 
     def _limiters(self, number: int) -> tuple[Limiter, ...]:
-        return self.engine.limiters(self.plan.agents[number], self.run.tenant, self.plan.most[number])
+        agent = self.plan.agents[number]
+        limits = self._limits.get(agent)
+        if limits is None:
+            limits = self._limits[agent] = self.engine.limiters(agent, self.run.tenant, self.plan.most[number])
+        return limits
 
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
         for limiter in self._limiters(number):
@@ -318,7 +323,10 @@ class Execution:
             self._give_back(number)
             if self.held:
                 self._check_drained()
-            self._pump()
+            if self._ready:
+                self._pump()
+            else:
+                self._check_end()
 
     async def _run_unit(self, number: int, k: int) -> None:
         key = self._key(number, k)
@@ -378,7 +386,7 @@ class Execution:
             finished=finished,
         )
         type_ = "step.skipped" if result.skipped else "step.completed" if result.success else "step.failed"
-        facts: dict[str, Any] = {"step": step.key, "seconds": round(finished - started, 6)}
+        facts: dict[str, Any] = {"step": step.key, "seconds": int((finished - started) * 1e6) / 1e6}
         if not result.success:
             facts |= {"error": result.error, "category": str(result.error_category), "attempts": step.attempt}
         elif result.skipped:
@@ -484,7 +492,7 @@ class Execution:
             return
         if self._unsettled == 0:
             self.done.set_result(self._outcome())
-        else:
+        elif self.blocked:
             self._check_stall()
 
     def _check_stall(self) -> None:

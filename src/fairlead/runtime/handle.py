@@ -31,6 +31,7 @@ class RunHandle:
         return f"RunHandle({self.id})"
 
     async def state(self) -> RunState:
+        """What it is now, as stored."""
         return RunState((await self.engine.require(self.id)).state)
 
     async def result(self) -> StepResult:
@@ -62,42 +63,43 @@ class RunHandle:
         raise AssertionError("the stream of a run's events has no end of its own")
 
     async def _listen(self, after: int) -> AsyncIterator[Event]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        # What is heard only says that there is news. The history is read for it, so the order is that of the indexes
+        # whichever thread or process wrote.
+        news = asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def hear(event: Event) -> None:
             if event.subject == self.id:
-                loop.call_soon_threadsafe(queue.put_nowait, event)
-
-        unsubscribe = self.engine.store.bus.subscribe(hear)
+                loop.call_soon_threadsafe(news.set)
 
         def look() -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, None)
+            loop.call_soon_threadsafe(news.set)
 
+        unsubscribe = self.engine.store.bus.subscribe(hear)
         unwatch = self.engine.store.watch(look)
         last = after
         try:
             while True:
-                # History first, and again whenever another process may have written: the index tells what is new.
+                news.clear()
                 while page := await self.engine.store.events(after=last, subject=self.id, limit=500):
                     for event in page:
                         last = event.index
                         yield event
-                while (live := await queue.get()) is not None:
-                    if live.index > last:
-                        last = live.index
-                        yield live
+                await news.wait()
         finally:
             unsubscribe()
             unwatch()
 
     async def pause(self, cause: str = "caller") -> None:
+        """Lets nothing new begin; what is in flight finishes."""
         await self.engine.control(self.id, "pause", cause=cause)
 
     async def resume(self, cause: str = "caller") -> None:
+        """Goes on after a pause; takes the run up here when no process carries it out."""
         await self.engine.control(self.id, "resume", cause=cause)
 
     async def terminate(self, cause: str = "caller") -> None:
+        """Stops it and its children now; what is in flight is cancelled."""
         await self.engine.control(self.id, "terminate", cause=cause)
 
     async def steer(self, message: str, cause: str = "caller") -> str:
@@ -106,9 +108,11 @@ class RunHandle:
         return str(answer["message_id"])
 
     async def change_model(self, model: str, cause: str = "caller") -> None:
+        """Uses another model from the next request on."""
         await self.engine.control(self.id, "model", {"model": model}, cause=cause)
 
     async def change_permission_mode(self, mode: str, cause: str = "caller") -> None:
+        """Changes how far it may act without asking, from the next action on."""
         await self.engine.control(self.id, "permissions", {"mode": mode}, cause=cause)
 
     async def run_command(self, command: str, cause: str = "caller") -> dict[str, Any]:

@@ -29,10 +29,17 @@ def edge_refusal(
     plan: Plan, results: Sequence[StepResult | None], number: int, followed: int | None = None
 ) -> str | None:
     """Why a node whose dependencies are settled must not run, or None when it may."""
-    node = plan.workflow.nodes[number]
-    edges = list(plan.shape.incoming[number])
+    edges = plan.shape.incoming[number]
     if followed is not None:
-        edges.append((followed, "success"))
+        edges = (*edges, (followed, "success"))
+    for source, on in edges:
+        result = results[source]
+        if on != "success" or result is None or not result.success or result.custom_status == "skipped":
+            break
+    else:
+        # The ordinary case, told apart first because it is met once per step.
+        return None
+    node = plan.workflow.nodes[number]
     refusals = [why for source, on in edges if (why := _refusal(plan, results[source], source, on)) is not None]
     if not refusals or (node.join == "any" and len(refusals) < len(edges)):
         return None
@@ -107,7 +114,7 @@ def row_of_result(
     started: float,
     finished: float,
 ) -> JournalRow:
-    return JournalRow(
+    fields = (
         run_id,
         key,
         kind,
@@ -122,6 +129,8 @@ def row_of_result(
         finished,
         PAYLOAD_VERSION,
     )
+    # Made directly: a named tuple's own constructor is a function around this call, and every step makes a row.
+    return tuple.__new__(JournalRow, fields)
 
 
 def result_of_row(row: JournalRow) -> StepResult:

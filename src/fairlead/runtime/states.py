@@ -17,6 +17,8 @@ from fairlead.errors import StateError
 
 
 class RunState(StrEnum):
+    """What a run is. ``waiting_for`` of a paused run says whether it waits for a person."""
+
     INIT = "init"
     RUNNING = "running"
     PAUSED = "paused"

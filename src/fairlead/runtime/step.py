@@ -337,16 +337,16 @@ class StepContext:
         before, self.working = self.working, self.working + change
         if self.working > 0:
             if before <= 0:
-                self.execution.resting -= 1
+                self.execution.parked -= 1
         else:
             if before > 0:
-                self.execution.resting += 1
+                self.execution.parked += 1
             self.execution.look_around()
 
     def end(self) -> None:
         """The step's function has returned: what it may have left behind counts no more."""
         if self.working <= 0:
-            self.execution.resting -= 1
+            self.execution.parked -= 1
         self.working = 1 << 30
 
     def begin_attempt(self, attempt: int) -> None:
@@ -376,21 +376,14 @@ Invoke = Callable[[StepContext], Awaitable[StepResult]]
 
 def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict[str, Any]] | None) -> Invoke:
     """The innermost call. Plain functions run on a worker thread, so that they cannot stall the loop."""
-    if _is_coroutine_function(call):
-
-        async def run(step: StepContext) -> Any:
-            return await (call() if bind is None else call(**bind(step)))
-
-    else:
-
-        async def run(step: StepContext) -> Any:
-            arguments = {} if bind is None else bind(step)
-            value = await asyncio.to_thread(call, **arguments)
-            return await value if inspect.isawaitable(value) else value
+    plain = not _is_coroutine_function(call)
 
     async def invoke(step: StepContext) -> StepResult:
         try:
-            value = await run(step)
+            arguments = {} if bind is None else bind(step)
+            value = await (asyncio.to_thread(call, **arguments) if plain else call(**arguments))
+            if plain and inspect.isawaitable(value):
+                value = await value
         except EffectUnknownError:
             raise
         except Exception as exc:  # noqa: BLE001 - the fault becomes the step's result, with its category

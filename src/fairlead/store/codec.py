@@ -57,12 +57,11 @@ def settle_volatile(value: Any) -> Any:
 
 def digest(*parts: bytes | str | None) -> str:
     """A 128-bit BLAKE2b fingerprint (RFC 7693) of the parts in order, as 32 hexadecimal digits."""
-    hasher = hashlib.blake2b(digest_size=16)
+    pieces: list[bytes] = []
     for part in parts:
         data = b"" if part is None else part.encode() if isinstance(part, str) else part
-        hasher.update(len(data).to_bytes(8, "little"))
-        hasher.update(data)
-    return hasher.hexdigest()
+        pieces += (len(data).to_bytes(8, "little"), data)
+    return hashlib.blake2b(b"".join(pieces), digest_size=16).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -99,8 +100,8 @@ class Transaction(Reader):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Runs one statement and returns the number of rows it changed."""
-        count: int = self.connection.execute(self._dialect.translate(sql), parameters).rowcount
-        return count
+        changed: int = self.connection.execute(self._dialect.translate(sql), parameters).rowcount
+        return changed
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         self.connection.executemany(self._dialect.translate(sql), parameters)
@@ -113,7 +114,7 @@ class Transaction(Reader):
 class _Waiting:
     """A unit in the queue and where its outcome goes."""
 
-    __slots__ = ("error", "events", "future", "loop", "result", "unit")
+    __slots__ = ("drafts", "error", "first", "future", "loop", "result", "unit")
 
     def __init__(self, unit: Unit[Any], loop: asyncio.AbstractEventLoop | None, future: Any) -> None:
         self.unit = unit
@@ -121,7 +122,12 @@ class _Waiting:
         self.future = future
         self.result: Any = None
         self.error: Exception | None = None
-        self.events: list[Event] = []
+        self.drafts: Sequence[Draft] = ()
+        self.first = 0
+
+    def events(self) -> list[Event]:
+        """What was committed, for subscribers."""
+        return [tuple.__new__(Event, (d[0], self.first + n, *d[1:], EVENT_VERSION)) for n, d in enumerate(self.drafts)]
 
 
 class Database:
@@ -144,6 +150,7 @@ class Database:
         self._local = threading.local()
         self._open: list[Connection] = []
         self._watchers: tuple[Callable[[], None], ...] = ()
+        self._listener: asyncio.AbstractEventLoop | None = None
         self.commits = 0
         self.units = 0
 
@@ -166,7 +173,7 @@ class Database:
         waiting = _Waiting(unit, None, future)
         self._put(waiting)
         result = future.result()
-        self.bus.publish(waiting.events)
+        self._publish([waiting])
         return result
 
     def later(self, unit: Unit[Any]) -> None:
@@ -181,6 +188,12 @@ class Database:
         self._put(_Waiting(unit, loop, None), wake=False)
 
     def _put(self, waiting: _Waiting, *, wake: bool = True) -> None:
+        if waiting.loop is not None:
+            self._listener = waiting.loop
+        elif waiting.future is None:
+            # A unit of a worker thread: its events are published where those of its neighbours are, or they would
+            # overtake events with smaller indexes.
+            waiting.loop = self._listener
         if self._thread is None:
             self._start()
         if self._closing:
@@ -188,6 +201,8 @@ class Database:
         self._queue.append(waiting)
         # Without watchers the writer sleeps without a time limit, so even a unit nobody waits for must wake it.
         if self._sleeping and (wake or not self._watchers):
+            # Lowered here and not by the writer, which may take a while to wake: one call is enough for those after it.
+            self._sleeping = False
             self._wake.set()
 
     def _start(self) -> None:
@@ -246,27 +261,23 @@ class Database:
         dialect = self.dialect
         dialect.begin(connection)
         try:
-            events: list[Event] = []
-            index = -1
+            transaction = Transaction(connection, dialect)
+            drafts = transaction.drafts
+            ends = []
             for waiting in group:
-                transaction = Transaction(connection, dialect)
                 waiting.result = waiting.unit(transaction)
-                if transaction.drafts:
-                    if index < 0:
-                        index = dialect.next_event_index(connection)
-                    waiting.events = [
-                        Event(d[0], index + n, *d[1:], EVENT_VERSION) for n, d in enumerate(transaction.drafts)
-                    ]
-                    index += len(waiting.events)
-                    events += waiting.events
-            if events:
-                connection.executemany(_insert_events(dialect), map(_event_row, events))
+                ends.append(len(drafts))
+            first = dialect.next_event_index(connection) if drafts else 0
+            if drafts:
+                connection.executemany(_insert_events(dialect), map(_event_row, drafts, count(first)))
             connection.execute("COMMIT")
         except BaseException:
-            for waiting in group:
-                waiting.events = []
             _roll_back(connection)
             raise
+        begin = 0
+        for waiting, end in zip(group, ends, strict=True):
+            waiting.drafts, waiting.first = drafts[begin:end], first + begin
+            begin = end
         self.commits += 1
         self.units += len(group)
 
@@ -279,7 +290,7 @@ class Database:
             if waiting.loop is not None:
                 by_loop.setdefault(waiting.loop, []).append(waiting)
             elif waiting.future is None:
-                self.bus.publish(waiting.events)
+                self._publish([waiting])
             elif waiting.error is not None:
                 waiting.future.set_exception(waiting.error)
             else:
@@ -289,13 +300,11 @@ class Database:
                 loop.call_soon_threadsafe(self._settle, members)
             except RuntimeError:
                 # The loop was closed while its write waited. The write is durable; nobody is left to tell.
+                self._listener = None
                 continue
 
     def _settle(self, members: list[_Waiting]) -> None:
-        if self.bus.listening:
-            for waiting in members:
-                if waiting.events:
-                    self.bus.publish(waiting.events)
+        self._publish(members)
         for waiting in members:
             future = waiting.future
             if future is None:
@@ -306,6 +315,13 @@ class Database:
                     future.set_exception(waiting.error)
                 else:
                     future.set_result(waiting.result)
+
+    def _publish(self, members: Iterable[_Waiting]) -> None:
+        # Asked after the commit: who subscribes from now on finds in the history what is not told here.
+        if self.bus.listening:
+            for waiting in members:
+                if waiting.drafts:
+                    self.bus.publish(waiting.events())
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -380,19 +396,9 @@ def _insert_events(dialect: Dialect) -> str:
     return dialect.translate(f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 
 
-def _event_row(event: Event) -> Row:
-    return (
-        event.index,
-        event.id,
-        event.type,
-        event.tenant,
-        event.subject,
-        orjson.dumps(event.data, option=orjson.OPT_NON_STR_KEYS).decode(),
-        event.source,
-        event.cause,
-        event.time,
-        event.version,
-    )
+def _event_row(d: Draft, index: int) -> Row:
+    data = orjson.dumps(d[4], option=orjson.OPT_NON_STR_KEYS).decode()
+    return (index, d[0], d[1], d[2], d[3], data, d[5], d[6], d[7], EVENT_VERSION)
 
 
 def event_from_row(row: Row) -> Event:

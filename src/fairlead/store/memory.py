@@ -106,9 +106,19 @@ class Scope:
     # ── the statements that every other method is made of ───────────────────────────────────────────────────
 
     def rows(
-        self, table: str, columns: str, where: str = "1 = 1", parameters: Sequence[Any] = (), tail: str = ""
+        self,
+        table: str,
+        columns: str,
+        where: str = "1 = 1",
+        parameters: Sequence[Any] = (),
+        tail: str = "",
+        *,
+        keyed: bool = False,
     ) -> list[Row]:
-        sql = f"SELECT {columns} FROM {_checked(table)} WHERE namespace = ? AND ({where}) {tail}"
+        """Rows of this namespace. ``keyed`` says that ``where`` names rows by their numbers."""
+        # The plus keeps the planner from going through the whole namespace when the rows' numbers are given.
+        own = "+namespace" if keyed else "namespace"
+        sql = f"SELECT {columns} FROM {_checked(table)} WHERE {own} = ? AND ({where}) {tail}"
         return self._reader.rows(sql, (self.number, *parameters))
 
     def among(
@@ -117,7 +127,8 @@ class Scope:
         """Rows whose ``column`` is one of ``values``, in no particular order."""
         for chunk in _chunks(values):
             marks = ", ".join("?" * len(chunk))
-            yield from self.rows(table, columns, f"{column} IN ({marks}) AND ({where})", chunk)
+            keyed = column in ("seq", "id")
+            yield from self.rows(table, columns, f"{column} IN ({marks}) AND ({where})", chunk, keyed=keyed)
 
     def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]], conflict: str = "") -> None:
         """``columns`` without the namespace, which is put in front of each row."""
@@ -209,7 +220,8 @@ class Scope:
         found: list[EntryRow] = []
         for chunk in _chunks(numbers):
             marks = ", ".join("?" * len(chunk))
-            rows = self.rows("memory_entries", _ENTRY_COLUMNS, f"seq IN ({marks}) AND {where}", (*chunk, *parameters))
+            where_numbers = f"seq IN ({marks}) AND {where}"
+            rows = self.rows("memory_entries", _ENTRY_COLUMNS, where_numbers, (*chunk, *parameters), keyed=True)
             found += [EntryRow(*r) for r in rows]
         return found
 
@@ -266,6 +278,21 @@ class Scope:
 
     def count(self, table: str, where: str = "1 = 1", parameters: Sequence[Any] = ()) -> int:
         return int(self.rows(table, "count(*)", where, parameters)[0][0])
+
+    def move(self) -> tuple[str, int] | None:
+        """(target, share) of the move that the namespace's vectors are on, or None."""
+        rows = self.rows("memory_moves", "target, share")
+        return (str(rows[0][0]), int(rows[0][1])) if rows else None
+
+    def set_move(self, target: str, share: int, report: str, now: float) -> None:
+        """Begins a move or takes it to another share."""
+        self.insert(
+            "memory_moves",
+            "target, share, report, started, updated",
+            [(target, share, report, now, now)],
+            "ON CONFLICT (namespace) DO UPDATE SET target = excluded.target, share = excluded.share, "
+            "report = excluded.report, updated = excluded.updated",
+        )
 
     def erased(self) -> set[bytes]:
         """The addresses of what was erased for good."""

@@ -109,7 +109,7 @@ class SqlRunStore:
 
     def record(self, row: JournalRow, *drafts: Draft) -> Awaitable[None]:
         def unit(tx: Transaction) -> None:
-            tx.execute(_RECORD, row)
+            tx.execute(_RECORD, tuple(row))
             tx.drafts += drafts
 
         return self.database.submit(unit)

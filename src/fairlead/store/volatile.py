@@ -21,7 +21,8 @@ class VolatileRunStore:
         self._runs: dict[str, RunRow] = {}
         self._journals: dict[str, dict[str, JournalRow]] = {}
         self._commands: dict[str, CommandRow] = {}
-        self._events: list[Event] = []
+        # Events as they came in, the last with index ``_last_index``: each gets its index when somebody asks for it.
+        self._drafts: list[Draft] = []
         self._last_index = 0
 
     async def create(self, run: RunRow, *drafts: Draft) -> tuple[RunRow, bool]:
@@ -93,17 +94,13 @@ class VolatileRunStore:
         self.note(*drafts)
 
     def note(self, *drafts: Draft) -> None:
-        events = self._events
-        index = self._last_index
-        first = len(events)
-        for d in drafts:
-            index += 1
-            events.append(Event(d[0], index, d[1], d[2], d[3], d[4], d[5], d[6], d[7], EVENT_VERSION))
-        self._last_index = index
+        kept = self._drafts
+        kept += drafts
+        first, self._last_index = self._last_index + 1, self._last_index + len(drafts)
         if self.bus.listening:
-            self.bus.publish(events[first:])
-        if len(events) > 2 * _MOST_EVENTS:
-            del events[:-_MOST_EVENTS]
+            self.bus.publish([_event(d, first + n) for n, d in enumerate(drafts)])
+        if len(kept) > 2 * _MOST_EVENTS:
+            del kept[:-_MOST_EVENTS]
 
     async def append(self, *drafts: Draft) -> None:
         self.note(*drafts)
@@ -126,13 +123,11 @@ class VolatileRunStore:
         limit: int = 1000,
         newest: bool = False,
     ) -> list[Event]:
+        dropped = self._last_index - len(self._drafts)
         found = [
-            e
-            for e in self._events
-            if e.index > after
-            and tenant in (None, e.tenant)
-            and subject in (None, e.subject)
-            and (not types or e.type in types)
+            _event(d, index)
+            for index, d in enumerate(self._drafts[max(0, after - dropped) :], max(after, dropped) + 1)
+            if tenant in (None, d.tenant) and subject in (None, d.subject) and (not types or d.type in types)
         ]
         return found[-limit:] if newest else found[:limit]
 
@@ -158,3 +153,7 @@ class VolatileRunStore:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _event(d: Draft, index: int) -> Event:
+    return Event(d[0], index, d[1], d[2], d[3], d[4], d[5], d[6], d[7], EVENT_VERSION)

@@ -12,6 +12,7 @@ NOUNS: dict[str, str] = {
     "runs": "list, watch and control runs",
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
+    "memory": "remember, recall, forget and inspect what is known",
     "ticket": "what is to be done in this repository",
     "epic": "what belongs together, and how far it is",
     "backlog": "what may become work, the most worthwhile first",
@@ -20,7 +21,9 @@ NOUNS: dict[str, str] = {
     "batch": "many changes of tickets as one",
     "index": "the disposable index of the board",
     "cache": "tickets kept between calls",
-    "memory": "remember, recall, forget and inspect what is known",
+    "model": "list, test and train models, ask one, and explain a choice",
+    "cost": "what was spent, on what, and what is to come",
+    "budget": "limits that refuse before the call",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -30,6 +33,9 @@ NOUN_ALIASES: dict[str, str] = {
     "tickets": "ticket",
     "epics": "epic",
     "req": "requirement",
+    "models": "model",
+    "costs": "cost",
+    "budgets": "budget",
 }
 
 
@@ -37,9 +43,9 @@ def load(noun: str) -> tuple[Verb, ...]:
     """The verbs of a noun; of those without one for the empty string."""
     match noun:
         case "":
-            from fairlead.verbs import board, top, work
+            from fairlead.verbs import board, content, top, work
 
-            return (*top.VERBS, *work.VERBS, *board.VERBS)
+            return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
         case "runs":
             from fairlead.verbs import runs
 
@@ -52,6 +58,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import agent
 
             return agent.VERBS
+        case "memory":
+            from fairlead.verbs import memory
+
+            return memory.VERBS
         case "ticket":
             from fairlead.verbs import ticket
 
@@ -72,6 +82,18 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import time
 
             return time.VERBS
+        case "model":
+            from fairlead.verbs import model
+
+            return model.VERBS
+        case "cost":
+            from fairlead.verbs import cost
+
+            return cost.VERBS
+        case "budget":
+            from fairlead.verbs import budget
+
+            return budget.VERBS
         case "batch":
             from fairlead.verbs import batch
 
@@ -84,10 +106,6 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import cache
 
             return cache.VERBS
-        case "memory":
-            from fairlead.verbs import memory
-
-            return memory.VERBS
     return ()
 
 

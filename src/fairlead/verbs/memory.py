@@ -31,7 +31,7 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
     import asyncio
 
     from fairlead.clock import SystemClock
-    from fairlead.memory import Memory
+    from fairlead.memory import IndexPlan, Memory
     from fairlead.store import open_database
     from fairlead.tenancy import use_tenant
 
@@ -41,7 +41,7 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
     async def do() -> T:
         with use_tenant(context.tenant):
             # A command looks once: it does not load what would take longer than the answer.
-            memory = Memory(database, clock=SystemClock(), load_most=20_000)
+            memory = Memory(database, clock=SystemClock(), indexes=IndexPlan(load_most=20_000))
             try:
                 return await work(memory)
             finally:

@@ -20,6 +20,7 @@ from fairlead.agents.llm.places import request_key
 from fairlead.agents.llm.tools import as_llm_tool, llm_tool, tool_name
 from fairlead.agents.spec import AgentSpec, Capability
 from fairlead.errors import InvalidInputError
+from fairlead.gateway.attribution import attribute
 from fairlead.runtime.graph import REQUIRED, Node, Workflow
 from fairlead.runtime.step import ChildFailedError, StepContext, find_step
 
@@ -161,7 +162,9 @@ class LlmAgent:
         """Runs the agent to its end and returns its output; model faults come as errors of Fairlead's tree."""
         step = find_step()
         text = prompt if isinstance(prompt, str) else orjson.dumps(prompt).decode()
-        with step.part(f"agent:{self.name}") if step is not None and not self._is_step(step) else nullcontext():
+        whose = {"agent": self.name} if step is None else {"agent": self.name, "run": step.run_id, "step": step.key}
+        nested = step.part(f"agent:{self.name}") if step is not None and not self._is_step(step) else nullcontext()
+        with nested, attribute(**whose):
             try:
                 return await self._run(text, step)
             except Exception as exc:

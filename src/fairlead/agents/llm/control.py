@@ -111,6 +111,8 @@ class StepControl(AbstractCapability[Any]):
             "cache_read_tokens": usage.cache_read_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
         }
+        if usage.cost is not None:
+            self.step.charge(cost_usd=float(usage.cost))
         self.step.charge(requests=1, **{name: amount for name, amount in amounts.items() if amount})
 
     # ── permission ───────────────────────────────────────────────────────────────────────────────────────────

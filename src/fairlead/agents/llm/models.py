@@ -87,9 +87,17 @@ class JournaledModel(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
+        # Named for the hooks that read them; models name their parameters as they like.
+        async def send(
+            messages: list[ModelMessage],
+            model_settings: ModelSettings | None,
+            model_request_parameters: ModelRequestParameters,
+        ) -> ModelResponse:
+            return await ask(messages, model_settings, model_request_parameters)
+
         return await self.control.request(
             self.wrapped.model_name,
-            ask,
+            send,
             messages=messages,
             model_settings=model_settings,
             model_request_parameters=model_request_parameters,

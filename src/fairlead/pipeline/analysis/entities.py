@@ -1,8 +1,9 @@
-"""Entities by rules: people, organisations, places, technologies, versions and licences.
+"""Entities: people, organisations, places, technologies, versions and licences, by rules and a trained tagger.
 
 Runs of capitalised words are candidates; a word that opens a sentence counts only when the document also capitalises it
 inside one. The type comes from word lists, from the words beside it (a title before a person, ``University`` at an
-end) and from form (``WebGPU``, ``TensorFlow.js``); what none of them settles is ``other``, never a guess. Shorter
+end) and from form (``WebGPU``, ``TensorFlow.js``). Where none of them settles it the tagger of
+:mod:`fairlead.pipeline.analysis.names` is asked; what that leaves open too is ``other``, never a guess. Shorter
 mentions are joined to the full name they end (``Clinton`` to ``Hillary Clinton``) when only one full name fits.
 """
 
@@ -25,6 +26,8 @@ from fairlead.pipeline.analysis.gazetteer import (
     TECHNOLOGIES,
     TITLES,
 )
+from fairlead.pipeline.analysis.name_features import lists
+from fairlead.pipeline.analysis.names import Name, find_names
 from fairlead.pipeline.text.reading import Reading, Sentence
 from fairlead.pipeline.text.wordset import word_set
 
@@ -39,6 +42,14 @@ _LICENCE = re.compile(
     r"\b(?:MIT|BSD(?:-[23]-Clause)?|Apache(?:[ -]License)?(?:,? (?:Version )?2\.0)?|MPL(?:[ -]2\.0)?"
     r"|(?:L|A)?GPL(?:v?[ -]?[23](?:\.\d)?)?|PSF|Unlicense|CC[ -]BY(?:-SA)?(?: \d\.0)?) [Ll]icen[cs]e\b"
 )
+_SURE = 0.6
+"""Confidence from which a rule's or the tagger's word stands without the other."""
+
+_LEAST = 0.5
+_CERTAIN = 0.98
+_COMMON_TOO = word_set("Reading Nice Bath Cork Mobile Web Essex Lincoln Derby Split")
+_PLACING = re.compile(r"\b(?:in|at|near|from|to|of|around|across)\s(?:the\s)?$")
+_TECHNICAL_KINDS = word_set("readme topic rst markdown licence")
 _MOST_MENTIONS = 4
 _MOST_ENTITIES = 80
 
@@ -84,7 +95,66 @@ def _mentions(reading: Reading) -> Iterator[Mention]:
                 name = found.group() if kind == "version" else found.group().rsplit(" ", 1)[0].removesuffix(" License")
                 yield Mention(name, kind, sentence.start + found.start(), sentence.start + found.end(), 0.9)
         if sentence.quality > 0 or len(sentence.tokens) > 3:
-            yield from _named(sentence, inner)
+            yield from _judged(
+                sentence, list(_named(sentence, inner)), inner, reading.document.kind in _TECHNICAL_KINDS
+            )
+
+
+def _judged(sentence: Sentence, ruled: list[Mention], inner: frozenset[str], technical: bool) -> list[Mention]:
+    """What the rules are sure of, and the tagger's word on the rest.
+
+    The tagger is asked only where a rule left a name without a type, or where a name may open the sentence: the rules
+    are exact on what they list, the tagger knows what context tells.
+    """
+    opening = sentence.tokens[0][0].isupper() and not (ruled and ruled[0].start == sentence.start)
+    unsure = [mention for mention in ruled if mention.confidence < _SURE]
+    if not unsure and not opening:
+        return ruled
+    sure = [mention for mention in ruled if mention.confidence >= _SURE]
+    taken = {i for mention in sure for i in range(mention.start, mention.end)}
+    tagged: list[Mention] = []
+    for found in find_names(sentence.text):
+        start, end = sentence.start + found.start, sentence.start + found.end
+        name = _singular(sentence.text[found.start : found.end].strip(" .,'’-"))
+        if found.confidence < _LEAST or not taken.isdisjoint(range(start, end)) or not _is_name(name):
+            continue
+        if not _supported(name, found, sentence.text, inner, technical):
+            continue
+        tagged.append(Mention(ALIASES.get(name, name), found.type, start, end, found.confidence))
+    covered = {i for mention in tagged for i in range(mention.start, mention.end)}
+    return sorted(
+        [*sure, *tagged, *(m for m in unsure if covered.isdisjoint(range(m.start, m.end)))], key=lambda m: m.start
+    )
+
+
+def _supported(name: str, found: Name, text: str, inner: frozenset[str], technical: bool) -> bool:
+    """Whether more than the tagger speaks for a name: it was trained on news, articles and posts, not on manuals.
+
+    Each word must be one that the document capitalises inside sentences or one on a list. A person then has a known
+    first or last name, or is nearly certain; a place is on a list, or follows ``in`` or the like.
+    """
+    held = lists().words
+    marks = [set(held.get(word.lower(), ())) for word in name.split()]
+    if not all(word in inner or word in _JOINERS or on for word, on in zip(name.split(), marks, strict=True)):
+        return False
+    every = set().union(*marks)
+    match found.type:
+        case "person":
+            known = bool(every & {"gfirst", "glast"}) and not every & {"gtechnology", "gproduct"}
+            if technical:
+                return known and len(marks) > 1 and not any(word.isupper() for word in name.split())
+            return known or found.confidence >= _CERTAIN
+        case "place":
+            after = _PLACING.search(text[: found.start])
+            if name in _COMMON_TOO:
+                return False
+            return bool(every & {"gplace", "hplace"}) or (
+                not technical and bool(after) and found.confidence >= _CERTAIN
+            )
+        case "organisation":
+            return bool(every & {"gorganisation", "gorgword"}) or (not technical and found.confidence >= _CERTAIN)
+        case _:
+            return not technical
 
 
 def _capitalised_inside(sentences: list[Sentence]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from fairlead.pipeline.analysis.accord import find_pairs
 from fairlead.pipeline.analysis.duplicates import group
 from fairlead.pipeline.brief.parts import (
     Analysis,
+    all_claims,
     all_reported,
     all_voices,
     count_licences,
@@ -55,6 +56,7 @@ def compose(analyses: Sequence[Analysis], *, focus: Sequence[str] = ()) -> dict[
         "entities": entities,
         "voices": all_voices(main),
         "reported": all_reported(main),
+        "claims": all_claims(main),
         "agreements": [_pair(pair) for pair in agreements],
         "differences": [_pair(pair) for pair in differences],
         "documents": [describe(a, copies.get(a["id"], [])) for a in main],

@@ -155,6 +155,14 @@ def all_reported(main: Sequence[Analysis], most: int = 10) -> list[dict[str, Any
     return [{"name": s["name"], **shown(s)} for _, s in found[:most]]
 
 
+def all_claims(main: Sequence[Analysis], most: int = 8) -> list[dict[str, Any]]:
+    """The claims most worth checking, few from one document."""
+    each = 2 if len(main) >= 4 else 4 if len(main) > 1 else most
+    found = [claim for analysis in main for claim in analysis["claims"][:each]]
+    found.sort(key=lambda c: (-c["worth"], c["document"], c["start_char"]))
+    return [{**shown(claim), "worth": claim["worth"], "signs": claim["signs"]} for claim in found[:most]]
+
+
 def describe(analysis: Analysis, copies: Sequence[str]) -> dict[str, Any]:
     return {
         "id": analysis["id"],

@@ -64,6 +64,7 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     yield from _names(brief)
     yield from _voices(brief, numbers, titles)
+    yield from _claims(brief, numbers)
     yield from _pairs("Where they agree", brief["agreements"], numbers)
     yield from _pairs("Where they differ", brief["differences"], numbers)
     yield from _documents(brief, numbers)
@@ -131,6 +132,17 @@ def _voices(brief: Mapping[str, Any], numbers: Mapping[str, int], titles: Mappin
     for statement in brief["reported"]:
         yield f"- **{escape(statement['name'])}**, as reported: {escape(statement['text'])} {_cite(statement, numbers)}"
     if brief["reported"]:
+        yield ""
+
+
+def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if brief["claims"]:
+        yield "## Claims worth checking"
+        yield ""
+        yield "*Statements of fact that somebody could check. Nothing here says whether they are true.*"
+        yield ""
+        for claim in brief["claims"]:
+            yield f"{_bullet(claim, numbers)} *{escape(', '.join(claim['signs']))}*"
         yield ""
 
 

@@ -32,6 +32,7 @@ def to_html(brief: Mapping[str, Any]) -> str:
         ("phrases", "Key phrases", _phrases(brief)),
         ("names", "Names", _names(brief)),
         ("voices", "Who says what", _voices(brief, numbers)),
+        ("claims", "Claims worth checking", _claims(brief, numbers)),
         ("accord", "Agreement and difference", _accord(brief, numbers)),
         ("documents", "Documents", _documents(brief, numbers)),
         ("licences", "Licences", _licences(brief)),
@@ -187,6 +188,15 @@ def _voices(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
         note = "No document marks its speakers. These are the statements that one attributes to somebody else."
         body = f'<p class="note">{note}</p>{body}'
     return body
+
+
+def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    items = []
+    for claim in brief["claims"]:
+        who = f'<span class="who">{escape(claim["speaker"])}:</span> ' if claim.get("speaker") else ""
+        items.append(f"<li>{who}{escape(claim['text'])} {_cite(claim, numbers)}{_tags(claim['signs'])}</li>")
+    note = "Statements that somebody could check, with the signs that speak for it. Whether they are true is not said."
+    return f'<p class="note">{note}</p><div class="card"><ul class="says">{"".join(items)}</ul></div>' if items else ""
 
 
 def _accord(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:

@@ -1,0 +1,133 @@
+"""Routing between a strong and a weak model on real outcomes (MMLU, from the RouteLLM evaluation).
+
+Reports how much of the gap between the two models is recovered at each share of strong calls: APGR is the mean over
+all shares, CPT50 and CPT80 the shares that recover 50 % and 80 %. By cross-validation, and with whole subjects held
+out. Usage: python bench/gateway_router.py [--seeds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import lzma
+import os
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+BARS = {"apgr": 0.70, "cpt50": 25.0, "cpt80": 55.0, "held_apgr": 0.60}
+# Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data" (arXiv 2406.18665), the MMLU
+# table: routers trained on arena preferences with golden-label augmentation. They saw other prompts than these.
+PUBLISHED = [
+    ("RouteLLM similarity-weighted ranking", 35.40, 71.55, 0.603),
+    ("RouteLLM matrix factorisation", 35.46, 71.40, 0.597),
+    ("RouteLLM BERT classifier", 41.30, 72.20, 0.572),
+    ("RouteLLM causal LLM", 35.49, 70.31, 0.600),
+    ("random", 50.07, 79.93, 0.500),
+]
+
+
+def load(root: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Prompts, correctness of the weak and of the strong model, and the subject of each."""
+    prompts, weak, strong, subject = [], [], [], []
+    raw = lzma.decompress((root / "route-routellm" / "mmlu_responses.tar.xz").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        for member in sorted(archive.getmembers(), key=lambda m: m.name):
+            if not member.name.endswith(".csv"):
+                continue
+            file = archive.extractfile(member)
+            assert file is not None
+            for row in csv.DictReader(io.TextIOWrapper(file, "utf-8")):
+                prompts.append(row["prompt"])
+                weak.append(row["mistralai/Mixtral-8x7B-Instruct-v0.1"] == "True")
+                strong.append(row["gpt-4-1106-preview"] == "True")
+                subject.append(member.name)
+    return prompts, np.array(weak, float), np.array(strong, float), np.unique(subject, return_inverse=True)[1]
+
+
+def gap_recovered(score: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
+    """Share of the gap recovered when the n prompts of highest score go to the strong model, for every n."""
+    order = np.argsort(-score, kind="stable")
+    gains = (strong - weak)[order]
+    return np.concatenate([[0.0], np.cumsum(gains)]) / gains.sum()
+
+
+def figures(score: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> tuple[float, float, float]:
+    """(APGR, CPT50, CPT80)."""
+    curve = gap_recovered(score, weak, strong)
+    share = [100 * int(np.argmax(curve >= part)) / len(weak) for part in (0.5, 0.8)]
+    return float(curve.mean()), share[0], share[1]
+
+
+def predict(
+    prompts: list[str], quality: dict[str, np.ndarray], folds: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Expected gain of the strong model for every prompt, each from a model that never saw it."""
+    from fairlead.gateway.routing.training import Outcomes
+
+    outcomes = Outcomes(prompts)
+    gain = np.zeros(len(prompts))
+    for train, test in folds:
+        difficulty = outcomes.train(quality, train)
+        for n in test:
+            found = difficulty.probabilities(prompts[n])
+            gain[n] = found["strong"] - found["weak"]
+    return gain
+
+
+def main() -> None:
+    from sklearn.model_selection import GroupKFold, KFold
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    root = Path(os.environ.get("FAIRLEAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (root / "route-routellm").is_dir():
+        raise SystemExit(f"skipped: no route-routellm under {root} (set FAIRLEAD_DATA)")
+    prompts, weak, strong, subject = load(root)
+    quality = {"weak": weak, "strong": strong}
+    began = time.process_time()
+    rows = []
+    for seed in range(arguments.seeds):
+        cross = list(KFold(5, shuffle=True, random_state=seed).split(prompts))
+        held = list(GroupKFold(5, shuffle=True, random_state=seed).split(prompts, groups=subject))
+        rows.append(
+            figures(predict(prompts, quality, cross), weak, strong)
+            + figures(predict(prompts, quality, held), weak, strong)
+        )
+    table = np.array(rows)
+    mean, spread = table.mean(axis=0), table.std(axis=0)
+    gains = strong - weak
+    print(
+        f"{len(prompts)} prompts; weak {weak.mean():.3f}, strong {strong.mean():.3f}; {arguments.seeds} seeds, 5 folds"
+    )
+    print(f"{'router':46} {'CPT50 %':>8} {'CPT80 %':>8} {'APGR':>7}")
+    print(f"{'fairlead, cross-validated':46} {mean[1]:8.2f} {mean[2]:8.2f} {mean[0]:7.4f}  (sd {spread[0]:.4f})")
+    print(f"{'fairlead, held-out subjects':46} {mean[4]:8.2f} {mean[5]:8.2f} {mean[3]:7.4f}  (sd {spread[3]:.4f})")
+    for name, cpt50, cpt80, apgr in PUBLISHED:
+        print(f"{name:46} {cpt50:8.2f} {cpt80:8.2f} {apgr:7.3f}  published")
+    oracle = figures(gains, weak, strong)
+    print(f"{'oracle that knows both answers':46} {oracle[1]:8.2f} {oracle[2]:8.2f} {oracle[0]:7.4f}")
+    needed = 100 * (np.ceil(0.95 * strong.sum()) - weak.sum()) / len(prompts)
+    print(f"ceiling: 95 % of the strong model's score needs at least {needed:.1f} % strong calls on this pair")
+    checks = {
+        "in-domain APGR >= 0.70": mean[0] >= BARS["apgr"],
+        "in-domain CPT50 <= 25 %": mean[1] <= BARS["cpt50"],
+        "in-domain CPT80 <= 55 %": mean[2] <= BARS["cpt80"],
+        "held-out APGR >= 0.60": mean[3] >= BARS["held_apgr"],
+    }
+    for name, met in checks.items():
+        print(f"{'met ' if met else 'MISSED'}  {name}")
+    print(f"CPU {time.process_time() - began:.0f} s")
+    if arguments.json:
+        names = ["apgr", "cpt50", "cpt80", "held_apgr", "held_cpt50", "held_cpt80"]
+        arguments.json.write_text(json.dumps(dict(zip(names, mean.tolist(), strict=True)), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What keeps calls going when providers falter: retries by error class, breakers, rate limits."""

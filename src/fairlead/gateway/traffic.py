@@ -1,0 +1,91 @@
+"""Lanes to models: the breaker of each provider and the limiter of each model, made when first used.
+
+Limits belong to an event loop; breakers are shared by all loops of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from fairlead.clock import Clock
+from fairlead.events import draft
+from fairlead.gateway.attribution import Attribution
+from fairlead.gateway.catalogue import Catalogue, ModelInfo
+from fairlead.gateway.resilience.breaker import Breaker, BreakerRules
+from fairlead.gateway.resilience.limits import Limiter, LimitRules
+from fairlead.store.database import Database
+
+SOURCE = "gateway.traffic"
+
+
+class Lane(NamedTuple):
+    """What a call to one model passes through."""
+
+    breaker: Breaker
+    limiter: Limiter
+
+
+class Traffic:
+    """All lanes. Changes of state become events of the tenant whose call brought them about."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        database: Database,
+        clock: Clock,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rules: BreakerRules | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._database = database
+        self._clock = clock
+        self._sleep = sleep
+        self._rules = rules or BreakerRules()
+        self._breakers: dict[str, Breaker] = {}
+        self._limiters: dict[tuple[int, str], Limiter] = {}
+        self._tenant = ""
+
+    def lane(self, info: ModelInfo, attribution: Attribution) -> Lane:
+        """The lane of a model on the running event loop."""
+        self._tenant = f"{attribution.tenant}:{attribution.workspace}"
+        key = (id(asyncio.get_running_loop()), info.id)
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = self._limiters[key] = self._make_limiter(info)
+        return Lane(self.breaker(info.provider), limiter)
+
+    def breaker(self, provider: str) -> Breaker:
+        found = self._breakers.get(provider)
+        if found is None:
+            found = self._breakers[provider] = Breaker(self._rules, lambda s: self._tell(f"breaker.{s}", provider, {}))
+        return found
+
+    def down(self, info: ModelInfo) -> str:
+        """Why a model is better not called now; empty when nothing speaks against it."""
+        found = self._breakers.get(info.provider)
+        if found is None or found.would_admit(self._clock.monotonic()):
+            return ""
+        return f"the breaker of {info.provider} is open"
+
+    def states(self) -> dict[str, str]:
+        """Breaker states by provider."""
+        return {name: breaker.state for name, breaker in self._breakers.items()}
+
+    def _make_limiter(self, info: ModelInfo) -> Limiter:
+        spec = self._catalogue.provider_of(info)
+        rules = LimitRules(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)
+        return Limiter(
+            rules,
+            self._clock,
+            sleep=self._sleep,
+            changed=lambda limit: self._tell("limit.changed", info.id, {"limit": int(limit)}),
+        )
+
+    def _tell(self, type_: str, subject: str, data: dict[str, object]) -> None:
+        told = draft(
+            type_, self._tenant, subject, data, source=SOURCE, cause=f"provider:{subject}", time=self._clock.now()
+        )
+        self._database.later(lambda tx: tx.emit(told))

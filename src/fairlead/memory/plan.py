@@ -1,0 +1,62 @@
+"""Where the indexes of memory live: embedded, and what they can move to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fairlead.errors import InvalidInputError
+from fairlead.memory.dense import VectorIndex
+from fairlead.memory.redis_tier import namespace_digest
+
+EMBEDDED = "embedded"
+
+MakeIndex = Callable[[int, str], VectorIndex]
+"""(dimensions, namespace) -> an index of that namespace alone."""
+
+_NO_TARGETS: Mapping[str, MakeIndex] = {}
+
+
+class IndexPlan(NamedTuple):
+    """``folder`` keeps large embedded indexes between processes (None: in memory only).
+
+    ``load_most`` is the size up to which a question loads a namespace's index; beyond it full text answers until
+    ``warm`` has loaded the index (None: any size). ``targets`` are the indexes to which a namespace can move, by name.
+    """
+
+    folder: Path | None = None
+    load_most: int | None = None
+    targets: Mapping[str, MakeIndex] = _NO_TARGETS
+
+    def check(self, target: str) -> None:
+        """:class:`InvalidInputError` for a target that is not configured."""
+        if target not in self.targets:
+            known = ", ".join([EMBEDDED, *self.targets])
+            raise InvalidInputError(f"there is no index {target!r}.", remedy=f"Configured: {known}.", field="target")
+
+    def make(self, target: str, dimensions: int, namespace: str) -> VectorIndex:
+        self.check(target)
+        return self.targets[target](dimensions, namespace)
+
+
+def qdrant_in(folder: Path) -> MakeIndex:
+    """Qdrant's engine in this process, a shard for each namespace below ``folder``."""
+
+    def make(dimensions: int, namespace: str) -> VectorIndex:
+        from fairlead.memory.qdrant import QdrantVectors
+
+        return QdrantVectors(dimensions, folder / namespace_digest(namespace))
+
+    return make
+
+
+def pgvector_at(url: str) -> MakeIndex:
+    """PostgreSQL with pgvector at ``url``."""
+
+    def make(dimensions: int, namespace: str) -> VectorIndex:
+        from fairlead.store.memory_pgvector import PgVectors
+
+        return PgVectors(dimensions, url, namespace)
+
+    return make

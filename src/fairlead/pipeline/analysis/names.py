@@ -1,0 +1,78 @@
+"""Names of people, organisations, places and works, by the trained tagger that ships (see ``models/names.md``).
+
+The tagger is a linear-chain CRF. One is opened per thread and kept: opening takes milliseconds, and a tagger holds the
+sentence that it works on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fairlead.errors import MissingDependencyError
+from fairlead.pipeline.analysis.name_features import TOKEN, features
+
+if TYPE_CHECKING:
+    import pycrfsuite
+
+MODEL = Path(__file__).parents[1] / "models" / "names.crf"
+TYPES = {"PER": "person", "ORG": "organisation", "LOC": "place", "MISC": "other"}
+_local = threading.local()
+
+
+class Name(NamedTuple):
+    """A name in a text: offsets, one of ``TYPES``'s values, and the probability of its first word's label."""
+
+    start: int
+    end: int
+    type: str
+    confidence: float
+
+
+def find_names(text: str, style: str = "clean") -> list[Name]:
+    """The names in one sentence. ``style`` is ``noisy`` for posts and other unedited text."""
+    found = list(TOKEN.finditer(text))
+    words = [match.group() for match in found]
+    if not words or not _worth_tagging(tuple(words), style):
+        return []
+    tagger = _tagger()
+    tagger.set(features(words, style))
+    labels = tagger.tag()
+    names: list[Name] = []
+    i = 0
+    while i < len(labels):
+        if labels[i] == "O":
+            i += 1
+            continue
+        kind, first = labels[i][2:], i
+        i += 1
+        while i < len(labels) and labels[i] == f"I-{kind}":
+            i += 1
+        confidence = tagger.marginal(labels[first], first)
+        names.append(Name(found[first].start(), found[i - 1].end(), TYPES[kind], round(confidence, 3)))
+    return names
+
+
+def _worth_tagging(words: Sequence[str], style: str) -> bool:
+    """Edited text without a capital after the first word holds no name worth the time."""
+    if style == "noisy":
+        return True
+    return any(word[0].isupper() and word != "I" for word in words[1:]) or (words[0][0].isupper() and len(words) < 4)
+
+
+def _tagger() -> pycrfsuite.Tagger:
+    tagger = getattr(_local, "tagger", None)
+    if tagger is None:
+        try:
+            import pycrfsuite
+        except ImportError as exc:
+            raise MissingDependencyError(
+                "the tagger of names needs python-crfsuite, which is not installed.",
+                remedy="Install it with: pip install python-crfsuite",
+            ) from exc
+        tagger = pycrfsuite.Tagger()
+        tagger.open(str(MODEL))
+        _local.tagger = tagger
+    return tagger

@@ -1,0 +1,128 @@
+"""Verbs of content: analyse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from fairlead.verbs.table import Param, Verb
+
+if TYPE_CHECKING:
+    from fairlead.verbs.context import Context, Output
+
+
+def analyse(
+    context: Context,
+    path: Iterable[str],
+    output: str | None = None,
+    focus: Iterable[str] | None = None,
+    redact: bool = False,
+) -> dict[str, Any]:
+    """Reads and analyses without storing anything; ``documents`` holds what was found in each."""
+    import sys
+
+    from fairlead.errors import InvalidInputError
+    from fairlead.pipeline import steps
+    from fairlead.pipeline.documents import short_id
+
+    documents: list[dict[str, Any]] = []
+    files = [name for name in path if name != "-"]
+    if "-" in path:
+        documents.append(_read_stream(sys.stdin.buffer.read(20_000_001), short_id("doc", "-")))
+    if files:
+        documents += [steps.parse_document(ref) for ref in steps.discover_documents(files)]
+    if not documents:
+        raise InvalidInputError(
+            "there is nothing to read.", remedy="Give a file, a folder with documents, or -.", field="path"
+        )
+    if redact:
+        documents = [steps.redact_document(document) for document in documents]
+    analyses = [steps.analyse_document(document) for document in documents]
+    answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
+    if output:
+        answer["written"] = steps.write_outputs(steps.compose_brief(analyses, focus=list(focus or ())), output)
+    return answer
+
+
+def _read_stream(data: bytes, identity: str) -> dict[str, Any]:
+    from fairlead.errors import RefusedError
+    from fairlead.pipeline.parsing import parse_bytes
+    from fairlead.pipeline.sources import DocumentRef
+
+    ref = DocumentRef(identity, "Standard input", "text", origin="stdin", bytes=len(data))
+    try:
+        return parse_bytes(ref, data, "text").to_dict()
+    except RefusedError as exc:
+        return {"id": identity, "title": ref.title, "kind": "text", "source": "stdin", "error": exc.message}
+
+
+_INNER = frozenset({"blocks", "sketch", "statements"})
+"""What an analysis carries for the brief and nobody reads."""
+
+
+def _public(analysis: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in analysis.items() if key not in _INNER}
+
+
+def show_analysis(value: dict[str, Any], out: Output) -> None:
+    for document in value["documents"]:
+        _show_document(document, out)
+    for form, path in value.get("written", {}).items():
+        out.line(f"{form:10} {path}")
+
+
+def _show_document(document: dict[str, Any], out: Output) -> None:
+    out.line(document["title"])
+    if document.get("error"):
+        out.line(f"  not read: {document['error']}")
+        out.line()
+        return
+    counts = document["counts"]
+    language = document["language"] or "language not known"
+    out.line(f"  {document['kind']} · {counts['words']:,} words · {counts['sentences']:,} sentences · {language}")
+    for warning in document["warnings"]:
+        out.line(f"  note: {warning}")
+    for title, lines in (
+        ("summary", [s["text"] for s in document["summary"]]),
+        ("key phrases", [", ".join(p["phrase"] for p in document["key_phrases"][:12])]),
+        ("names", [", ".join(f"{e['name']} ({e['type']})" for e in document["entities"][:12])]),
+        ("speakers", [f"{v['name']}: {v['share']:.0%} of the words" for v in document["voices"]]),
+        ("claims worth checking", [c["text"] for c in document["claims"][:5]]),
+    ):
+        shown = [line for line in lines if line]
+        if shown:
+            out.line(f"  {title}")
+            for line in shown:
+                out.line(f"    {line}")
+    out.line()
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "",
+        "analyse",
+        "read files and say what is in them, without storing anything",
+        analyse,
+        params=(
+            Param(
+                "path",
+                "path",
+                "files and folders; - reads text from standard input",
+                positional=True,
+                required=True,
+                many=True,
+            ),
+            Param("output", "path", "also write a brief over all of them into this folder", aliases=("-o",)),
+            Param("focus", "str", "a term that the brief gives weight to", many=True),
+            Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+        ),
+        show=show_analysis,
+        description="Reads .txt .md .rst .html .json .csv .vtt .srt .pdf .docx. Findings have offsets in that text.",
+        examples=(
+            "fairlead analyse talk.vtt",
+            "fairlead analyse notes/ --output brief --focus budget",
+            "fairlead analyse - --json",
+        ),
+        aliases=("analyze",),
+    ),
+)

