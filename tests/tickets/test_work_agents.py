@@ -16,7 +16,7 @@ import pytest
 
 from fairlead.cli.main import main
 from fairlead.clock import SystemClock, isoformat
-from fairlead.errors import ConflictError, RateLimitedError
+from fairlead.errors import ConflictError, InvalidInputError, RateLimitedError
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.store import open_database
 from fairlead.tenancy import make_tenant
@@ -295,3 +295,41 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "blocked" in capsys.readouterr().out
     assert main(["work", "--agent", "nobody-knows-this"]) == 1
     assert "nobody-knows-this" in capsys.readouterr().err
+
+
+def test_an_agent_of_the_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fairlead.agents import agent
+    from fairlead.app import Fairlead
+    from fairlead.verbs.context import Context
+    from fairlead.verbs.work import work as work_verb
+
+    @agent("counter")
+    def counter(ticket: dict[str, Any], prompt: str) -> dict[str, Any]:
+        if ticket["title"] == "Bad":
+            raise ValueError("cannot count")
+        return {"summary": f"{len(prompt.split())} words", "seen": ticket["id"]}
+
+    class Own(Context):
+        def open(self, *, create: bool = True) -> Fairlead:
+            app = super().open(create=create)
+            app.agents.register(counter)
+            return app
+
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert main(["ticket", "init"]) == 0
+    assert main(["ticket", "create", "Good", "-p", "P0", "--body", "one two three"]) == 0
+    assert main(["ticket", "create", "Bad"]) == 0
+    good, bad = work_verb(Own(), "counter")
+    assert (good["outcome"], good["reason"], good["exit_code"]) == ("closed", "10 words", 0)
+    assert (bad["outcome"], bad["exit_code"]) == ("blocked", 1)
+    assert "cannot count" in bad["reason"]
+    assert good["result"]["metadata"]["run"].startswith("run_")
+    with pytest.raises(InvalidInputError, match="it takes document"):
+        list(work_verb(Own(), "content.analyse"))
+    assert capsys.readouterr().err == ""
