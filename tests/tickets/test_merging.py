@@ -128,6 +128,53 @@ def test_both_sides_change_one_field_without_a_driver(tmp_path: Path) -> None:
     theirs.close()
 
 
+def test_the_driver_merges_what_both_sides_changed(tmp_path: Path) -> None:
+    left, right, _ = clones(tmp_path)
+    mine = open_board(left, "left")
+    driver.set_up(mine.board.place)
+    ticket = mine.create("ticket", {"title": "one", "description": "a\nb\nc"})
+    story = mine.add_entry(ticket.id, "requirement", title="must")
+    commit(left)
+    git(right, "pull", "-q", str(left), "HEAD")
+    theirs = open_board(right, "right")
+    mine.update(ticket.id, {"status": "blocked", "assignee": "ann", "description": "a\nmine\nc", "estimated_hours": 9})
+    theirs.update(
+        ticket.id, {"status": "closed", "priority": "high", "description": "a\nyours\nc", "estimated_hours": 10}
+    )
+    mine.update_entry(ticket.id, story.id, status="approved")
+    theirs.update_entry(ticket.id, story.id, status="verified", verified_by="bob")
+    commit(left)
+    commit(right)
+    git(left, "pull", "-q", "--no-rebase", "--no-edit", str(right), "HEAD")
+    found = mine.ticket(ticket.id)
+    assert (found.status, found.assignee, found.priority, found.estimated_hours) == ("closed", "ann", "high", 10)
+    assert found.description == "a\nmine\nyours\nc"
+    [requirement] = found.requirements
+    assert (requirement.status, requirement.verified_by) == ("verified", "bob")
+    git(right, "pull", "-q", "--no-rebase", "--no-edit", str(left), "HEAD")
+    assert theirs.ticket(ticket.id).revision == found.revision
+    mine.close()
+    theirs.close()
+
+
+def test_two_tickets_that_got_one_identifier_are_parted(tmp_path: Path) -> None:
+    left, right, _ = clones(tmp_path)
+    services = [open_board(left, "left"), open_board(right, "right")]
+    for service, title in zip(services, ("from the left", "from the right"), strict=True):
+        service.create("ticket", {"title": title}, id="same1")
+        commit(service.board.place.root)
+    mine = services[0]
+    merge = git(left, "pull", "--no-rebase", "--no-edit", str(right), "HEAD", check=False)
+    assert merge.returncode != 0
+    mend(mine.board, stage=True)
+    git(left, "commit", "-q", "--no-edit")
+    assert sorted(row["title"] for row in mine.rows()) == ["from the left", "from the right"]
+    assert mine.ticket("same1").title == "from the left"
+    assert examine(mine.board) == []
+    for service in services:
+        service.close()
+
+
 class Life:
     """One clone's random operations, and what may not be lost of them."""
 
