@@ -178,6 +178,20 @@ def test_a_backlog_folder_and_back(service: TicketService, tmp_path: Path) -> No
     assert (out / "task-1 - One.md").read_text(encoding="utf-8") == text
 
 
+def test_a_kept_path_does_not_lead_out_of_the_folder(service: TicketService, tmp_path: Path) -> None:
+    from fairlead.tickets.interchange.carrying import export_folder
+
+    for n, path in enumerate(["/tmp/out-of-it.md", "../../out-of-it.md", "../completed/x.md"]):
+        foreign = json.dumps({"backlog-md": {"kept": {"path": path}}})
+        service.create("ticket", {"title": f"t{n}", "extras": {"foreign": foreign}})
+    service.create("ticket", {"title": "spoilt", "extras": {"foreign": "{not json"}})
+    before = {*tmp_path.rglob("*.md")}
+    out = tmp_path / "out"
+    assert export_folder(service, out) == 4
+    assert {p for p in tmp_path.rglob("*.md") if out not in p.parents} == before
+    assert not Path("/tmp/out-of-it.md").exists()
+
+
 def test_the_report_escapes_and_stands_alone(service: TicketService) -> None:
     service.create(
         "ticket",
