@@ -168,7 +168,7 @@ class Runtime:
         if execution.done.done():
             await asyncio.wait([self._finished[run_id]])
             return
-        event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.journal)}, cause)
+        event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.ledger.rows)}, cause)
         self.executions.pop(run_id, None)
         future = self._finished.pop(run_id)
         try:
@@ -374,7 +374,7 @@ class Runtime:
         for said in history:
             if said.type == "run.steered":
                 message_id = said.data["message_id"]
-                execution.put_message(message_id, said.data["message"], delivered=message_id in delivered)
+                execution.inbox.put(message_id, said.data["message"], delivered=message_id in delivered)
         self._control.look()
         return execution
 
