@@ -207,7 +207,7 @@ def test_every_fairlead_command_is_one(page: str) -> None:
     for where, command in _typed():
         if where != page:
             continue
-        words = shlex.split(re.sub(r" # exit code \d+", "", command))
+        words = shlex.split(re.sub(r"\s#\s.*", "", command))
         while words and re.fullmatch(r"\w+=.*", words[0]):
             words = words[1:]
         if words and Path(words[0]).name == "fairlead":
