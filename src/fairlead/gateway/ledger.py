@@ -108,7 +108,7 @@ class Ledger:
             for call_id, reserved, price_state in stale:
                 cost = None if price_state == "unknown" else reserved
                 end = Settlement("abandoned", "failed", reserved, cost, 0, 0, 0, 0, "", "system", now)
-                for held in (rows.end_call(tx, call_id, end) or (0, []))[1]:
+                for held in (rows.end_call(tx, call_id, end) or (0, ()))[1]:
                     rows.change_window(tx, held, -reserved, reserved)
             return len(stale)
 

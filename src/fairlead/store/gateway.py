@@ -6,6 +6,7 @@ the sum that a reservation is checked against cannot move before it commits, in 
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import orjson
@@ -171,16 +172,16 @@ _CALL_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved', '',
 
 def put_calls(tx: Transaction, calls: list[tuple[CallRow, list[Hold]]]) -> None:
     """Writes reservations, several in one statement."""
-    for start in range(0, len(calls), 8):
-        part = calls[start : start + 8]
+    for start in range(0, len(calls), 16):
+        part = calls[start : start + 16]
         values: list[Any] = []
         for row, holds in part:
             values += row
-            values.append(_holds_text(holds))
+            values.append(_holds_text(tuple(holds)))
         tx.execute(_CALL_INSERT + ", ".join([_CALL_VALUES] * len(part)), values)
 
 
-def end_call(tx: Transaction, call_id: str, end: Settlement) -> tuple[int, list[Hold]] | None:
+def end_call(tx: Transaction, call_id: str, end: Settlement) -> tuple[int, tuple[Hold, ...]] | None:
     """Ends a call that is in flight; returns what it had reserved and from where. None when it is not in flight any
     more, so that settling twice changes nothing."""
     row = tx.one(
@@ -219,12 +220,15 @@ def stale_calls(reader: Reader, before: float) -> list[tuple[str, int, str]]:
     return [(row[0], int(row[1]), row[2]) for row in rows]
 
 
-def _holds_text(holds: list[Hold]) -> str:
-    return orjson.dumps([tuple(h) for h in holds]).decode() if holds else "[]"
+# Calls of one agent are held against the same windows again and again.
+@functools.lru_cache(maxsize=4096)
+def _holds_text(holds: tuple[Hold, ...]) -> str:
+    return orjson.dumps([tuple(h) for h in holds]).decode()
 
 
-def _holds_of(text: str) -> list[Hold]:
-    return [] if text == "[]" else [Hold(*entry) for entry in orjson.loads(text)]
+@functools.lru_cache(maxsize=4096)
+def _holds_of(text: str) -> tuple[Hold, ...]:
+    return tuple(Hold(*entry) for entry in orjson.loads(text))
 
 
 # ── reading the ledger ───────────────────────────────────────────────────────────────────────────────────────
