@@ -92,8 +92,8 @@ async def test_what_expires_is_not_recalled_and_then_swept(memory: Memory, clock
     assert [h.entry.content for h in await memory.recall("fact")] == ["lasting fact"]
     with pytest.raises(NotFoundError):
         await memory.get(entry.id)
-    assert await memory.sweep() == 1
-    assert await memory.sweep() == 0
+    assert await memory.upkeep.sweep() == 1
+    assert await memory.upkeep.sweep() == 0
     stats = await memory.stats()
     assert (stats["entries"], stats["expired"], stats["tombstones"]) == (1, 0, 1)
 
