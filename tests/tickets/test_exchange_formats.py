@@ -423,7 +423,8 @@ def test_a_broken_file_is_refused_by_line(format_: str, source: str, says: str) 
 
 
 def test_a_broken_backlog_file_is_named() -> None:
-    for text in ("no front matter", "---\nid: [\n---\n", "---\ntitle: x\n---\n"):
+    bomb = "---\nid: x\ntitle: t\na: &a [l, l]\nb: &b [*a, *a]\n---\n"
+    for text in ("no front matter", "---\nid: [\n---\n", "---\ntitle: x\n---\n", bomb):
         with pytest.raises(InvalidInputError, match="task-7"):
             backlog_md.parse_file("task-7.md", text)
 

@@ -36,7 +36,9 @@ def claim_these(
         try:
             if row["status"] in ("closed", "cancelled"):
                 raise StateError(f"{thing_id} is {row['status']}.", remedy="Reopen it first.", id=thing_id)
-            taken.append(shared.claim(thing_id, agent, now=now, lease=lease, tree=_tree(service), token=_token(service)))
+            taken.append(
+                shared.claim(thing_id, agent, now=now, lease=lease, tree=_tree(service), token=_token(service))
+            )
         except BaseException:
             for claim in taken:
                 shared.release(claim.id, agent, now=now)

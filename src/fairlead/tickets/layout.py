@@ -3,7 +3,7 @@
     .tickets/
     ├── README.md                                       what this folder is, for a person who meets it
     ├── k7f2q.md                                        a ticket, epic or backlog item: fields and text
-    └── k7f2q/                                          what belongs to it, one file each, so that additions never collide
+    └── k7f2q/                                          what belongs to it, one file each, so additions never collide
         ├── label.db                                    an empty file a label
         ├── blocked-by.m3xqa                            an empty file a dependency
         ├── deleted                                     it was deleted (the identifier stays taken)

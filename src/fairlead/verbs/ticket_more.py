@@ -146,7 +146,11 @@ def candidates(context: Context, service: TicketService) -> Sequence[Candidate]:
         found.append(
             Candidate(
                 name,
-                {c["name"]: c.get("confidence_level", 1.0) for c in spec.get("capabilities", ()) if c.get("enabled", True)},
+                {
+                    c["name"]: c.get("confidence_level", 1.0)
+                    for c in spec.get("capabilities", ())
+                    if c.get("enabled", True)
+                },
                 tuple(spec.get("preferred_task_types", ())),
                 spec.get("max_concurrent_tasks", 1),
                 sum(row["status"] in ("open", "in-progress", "blocked") for row in mine),
