@@ -72,6 +72,15 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         "Models that the router may choose among besides the local tier, as provider:model, comma-separated.",
     ),
+    Setting(
+        "memory_embeddings",
+        "str",
+        "builtin",
+        "What memory embeds with: `builtin` alone, or `minilm` as well (extra `embeddings`).",
+        ("builtin", "minilm"),
+    ),
+    Setting("memory_postgres", "str", "", "URL of a PostgreSQL with pgvector that namespaces of memory can move to."),
+    Setting("memory_redis", "str", "", "URL of a Redis that keeps answers of memory for several processes."),
     Setting("log_level", "str", "warning", "Least severe log record shown.", ("debug", "info", "warning", "error")),
 )
 """Every setting, in the order of the reference page."""

@@ -198,6 +198,7 @@ def _typed() -> list[tuple[str, str]]:
         for block in blocks:
             if block.language in ("sh", "console"):
                 found += [(page, command) for command, _ in _commands(block.text)]
+                found += [(page, line) for line in block.text.splitlines() if line.startswith("fairlead ")]
     return found
 
 

@@ -14,6 +14,7 @@ from fairlead.clock import Clock, isoformat
 from fairlead.errors import NotFoundError
 from fairlead.gateway.config import GatewayConfig, ProviderSpec
 from fairlead.gateway.prices import FREE, Price, book_price, override_price, today
+from fairlead.gateway.resilience.limits import LimitRules
 
 TIERS = ("local", "cheap", "standard", "premium")
 """From the least to the most expensive. A model's tier follows its blended price unless configuration states it."""
@@ -127,6 +128,11 @@ class Catalogue:
     def provider_of(self, info: ModelInfo) -> ProviderSpec:
         """How the model's provider is reached; by its own name when configuration says nothing."""
         return self._config.providers.get(info.provider, ProviderSpec(info.provider))
+
+    def limits_of(self, info: ModelInfo) -> LimitRules:
+        """What configuration states of the model's own limits."""
+        stated = self._config.overrides.get(info.id, {})
+        return LimitRules(*(int(stated.get(name, 0)) for name in LimitRules._fields))
 
     def known_ids(self) -> Iterable[str]:
         return (EXTRACTIVE, *self._config.models)

@@ -89,6 +89,15 @@ class Ledger:
         await self._database.write(unit)
         return row.id
 
+    def calibrations(self) -> dict[str, tuple[float, int]]:
+        """Stored ratios of returned to estimated tokens, with their samples, by model id."""
+        return self._database.read_sync(rows.calibrations)
+
+    def keep_calibration(self, model: str, ratio: float, samples: int) -> None:
+        """Stores a model's ratio, without waiting for it to be durable."""
+        now = self._clock.now()
+        self._database.later(lambda tx: rows.put_calibration(tx, model, ratio, samples, now))
+
     def sweep(self, *, older_than: float = 3600.0) -> int:
         """Charges reservations that nobody settled within ``older_than`` seconds; returns how many."""
         now = self._clock.now()

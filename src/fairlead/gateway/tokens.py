@@ -68,6 +68,13 @@ class TokenCounter:
         self._ratios = dict(ratios or {})
         self._lock = threading.Lock()
 
+    def restore(self, ratios: Mapping[str, tuple[float, int]]) -> None:
+        """Takes stored calibrations in where they rest on more samples than its own."""
+        with self._lock:
+            for model_id, (ratio, samples) in ratios.items():
+                if samples > self._ratios.get(model_id, (1.0, 0))[1]:
+                    self._ratios[model_id] = (ratio, samples)
+
     def count(self, model_id: str, text: str) -> Count:
         """The tokens of ``text`` as ``model_id`` would count them."""
         exact = self._exact.get(model_id)

@@ -177,12 +177,14 @@ class Memory:
         until: float | None = None,
         min_score: float = 0.0,
         diversity: float = 0.0,
+        certain: float = 1.1,
     ) -> Hits:
         """The ``k`` entries that answer ``query`` best, best first, each with the reasons and its source.
 
         Only entries with all ``tags``, one of ``content_types``, one of ``sources``, and created from ``since`` until
-        ``until`` are considered. ``diversity`` from 0 to 1 trades score against likeness to the hits before. Empty
-        when nothing fits or ``query`` has no words.
+        ``until`` are considered. ``diversity`` from 0 to 1 trades score against likeness to the hits before. With
+        ``certain`` up to 1, the embedding model is asked only when the built-in terms do not set their best hit apart
+        by that margin. Empty when nothing fits or ``query`` has no words.
         """
         place = self._place(name)
         if k < 1:
@@ -191,7 +193,7 @@ class Memory:
             remedy = "0 keeps the order of the scores."
             raise InvalidInputError(f"diversity is {diversity}, but must be from 0 to 1.", remedy=remedy)
         selection = make_selection(tags, content_types, sources, since, until)
-        question = Question(place.tenant, name, query, k, selection, min_score, place.now, diversity)
+        question = Question(place.tenant, name, query, k, selection, min_score, place.now, diversity, certain)
         return await self._asking.answer(question)
 
     async def warm(self, *, name: str = "default") -> None:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fairlead.pipeline.text.sentences import split_sentences
+from fairlead.pipeline.text.signals import PROCEDURE
 from fairlead.pipeline.text.words import STOP, WEAK, WORD, fold
 from fairlead.pipeline.text.wordset import word_set
 
@@ -52,12 +53,17 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
         "date",
     ),
     (re.compile(r"\b(?:who|whose|whom)\b", re.IGNORECASE), "name"),
+    (re.compile(r"^\W*what (?:is|are|does) (?:an? |the )?[\w .-]{2,60}\??\W*$", re.IGNORECASE), "definition"),
     (
         re.compile(
             r"\b(?:where|what (?:city|country|state|place)|which (?:city|country|state|place))\b", re.IGNORECASE
         ),
         "name",
     ),
+)
+_DEFINING = re.compile(
+    r"\b(?:(?:is|are|was|were) (?:an?|the|that|one|used|how)|means?|refers? to|stands? for|lets|allows|provides)\b",
+    re.IGNORECASE,
 )
 _MARKUP = word_set(
     """
@@ -184,6 +190,14 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
     return found
 
 
+def _defines(asked: _Question, sentence: str) -> float:
+    """For ``what is X``: a sentence that says ``X ... is`` fits better than one that only mentions X."""
+    verb = _DEFINING.search(sentence)
+    if verb and set(asked.terms) <= set(_stems(sentence[: verb.start()])):
+        return 1.1
+    return 0.9 if PROCEDURE.search(sentence) else 1.0
+
+
 def _fits(asked: _Question, sentence: str) -> float:
     """Whether the sentence holds the kind of thing that was asked for, beyond what the question already says."""
     tests: dict[str, Callable[[], bool]] = {
@@ -193,6 +207,8 @@ def _fits(asked: _Question, sentence: str) -> float:
     }
     if sentence.endswith("?"):
         return 0.5
+    if asked.kind == "definition":
+        return _defines(asked, sentence)
     if not asked.kind:
         return 1.0
     return 1.05 if tests[asked.kind]() else 0.6

@@ -32,6 +32,9 @@ Reading = Callable[["Reader"], T]
 _MOST_UNITS = 2000
 """Units in one transaction at most, so that a flood cannot hold the first waiter back for long."""
 
+_BURST = 100
+"""Waiters released in one turn of an event loop: a thousand at once would hold up everything else on it."""
+
 
 class Connection(Protocol):
     """The part of a DB-API connection that is used."""
@@ -303,9 +306,10 @@ class Database:
                 self._listener = None
                 continue
 
-    def _settle(self, members: list[_Waiting]) -> None:
-        self._publish(members)
-        for waiting in members:
+    def _settle(self, members: list[_Waiting], begin: int = 0) -> None:
+        if begin == 0:
+            self._publish(members)
+        for waiting in members[begin : begin + _BURST]:
             future = waiting.future
             if future is None:
                 if waiting.error is not None:
@@ -315,6 +319,9 @@ class Database:
                     future.set_exception(waiting.error)
                 else:
                     future.set_result(waiting.result)
+        rest = begin + _BURST
+        if rest < len(members) and (loop := members[0].loop) is not None:
+            loop.call_soon(self._settle, members, rest)
 
     def _publish(self, members: Iterable[_Waiting]) -> None:
         # Asked after the commit: who subscribes from now on finds in the history what is not told here.

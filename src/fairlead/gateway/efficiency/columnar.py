@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 _AMBIGUOUS = re.compile(r"[\[\](){}<>,;\"\n\r\t\\=]|^[\s~^$]|\s$|^$|^-?\d|^(?:true|false|null|NaN|-?Infinity)$|^-\S")
 _PLAIN_LATER = re.compile(
-    r"^\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]+)?$|^\d{2}:\d{2}(?::\d{2})?(?:\+\d)?$|^\d+[A-Za-z_][\w-]*$"
+    r"^\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]+)?$|^\d{2}:\d{2}(?::\d{2})?(?:\+\d)?$|^(?!\d+[eE]-?\d+$)\d+[A-Za-z_][\w-]*$"
 )
 _MARKS = re.compile(r"[\[\](){}<>,;\"\n\r\t\\=]|^[\s~^$]|\s$|^$")
 _NAME = re.compile(r"[^\s\[\](){}<>,;:\"=~^$%\\]+\Z")

@@ -187,6 +187,8 @@ def settings_for(request: GenerationRequest) -> ModelSettings:
     }
     if request.seed is not None:
         settings["seed"] = request.seed
+    if request.least_probability is not None:
+        settings["openai_logprobs"] = True
     return settings  # type: ignore[return-value]
 
 
