@@ -83,9 +83,8 @@ def main() -> None:
         for keep_above in sorted({0.3, KEEP_ABOVE, 0.5}):
             cut, kept, questions = sentences(root, count, keep_above)
             mark = "  (default)" if keep_above == KEEP_ABOVE else ""
-            print(
-                f"XQuAD, {questions} questions, {name:8} keep above {keep_above:.2f}: cut {cut:6.1%}, answers kept {kept:6.1%}{mark}"
-            )
+            print(f"XQuAD, {questions} questions, {name:8} keep above {keep_above:.2f}: ", end="")
+            print(f"cut {cut:6.1%}, answers kept {kept:6.1%}{mark}")
             if keep_above == KEEP_ABOVE:
                 print(
                     "met " if cut >= BARS["cut"] and kept >= BARS["verbatim"] else "MISSED",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -339,6 +340,97 @@ async def test_parallel_agents_are_accounted_for_as_a_tree(
     await gateway.close()
 
 
+async def test_servers_of_ones_own_are_told_the_limit_in_the_older_word(
+    make_gateway: Make, server: ModelServer
+) -> None:
+    table = priced(server)
+    table["providers"]["one"]["local"] = True
+    gateway = make_gateway({**table, "models": {"one:m": {}}})
+    response = await gateway.generate(CLOUD._replace(force_cloud=False))
+    assert (response.model_type, response.cost) == ("local_opensource", 0.0)
+    assert server.requests[0]["max_tokens"] == 50
+    assert "max_completion_tokens" not in server.requests[0]
+    await gateway.close()
+
+
+async def test_one_gateway_serves_one_loop_after_another(make_gateway: Make, server: ModelServer) -> None:
+    gateway = make_gateway(priced(server))
+
+    async def once() -> bool:
+        try:
+            return (await gateway.generate(CLOUD)).success
+        finally:
+            await gateway.close()
+
+    context = contextvars.copy_context()
+    for _ in range(3):
+        assert await asyncio.to_thread(context.copy().run, asyncio.run, once())
+    await gateway.close()
+
+
+async def test_several_samples_are_one_attempt_with_the_bill_of_all(make_gateway: Make, server: ModelServer) -> None:
+    gateway = make_gateway(priced(server))
+    single = await gateway.generate(CLOUD)
+    response = await gateway.generate(CLOUD._replace(samples=3))
+    assert response.success and len(server.requests) == 4
+    assert response.usage.output_tokens == 3 * single.usage.output_tokens
+    assert len(response.attempts) == 1
+    server.fail("", "401")
+    assert not (await gateway.generate(CLOUD._replace(samples=3, fallback_allowed=False))).success
+    await gateway.close()
+
+
+async def test_unlikely_tokens_turn_an_answer_down(make_gateway: Make, server: ModelServer) -> None:
+    gateway = make_gateway(priced(server))
+    # The server's tokens have a probability of exp(-0.1), about 0.905.
+    assert (await gateway.generate(CLOUD._replace(least_probability=0.85))).success
+    assert server.requests[0]["logprobs"] is True
+    refused = await gateway.generate(CLOUD._replace(least_probability=0.95))
+    assert not refused.success and "probability" in refused.error_message
+    await gateway.close()
+
+
+async def test_a_hedge_asks_a_second_model_when_the_first_is_slow(
+    make_gateway: Make, server: ModelServer, second: ModelServer
+) -> None:
+    gateway = make_gateway(joined(priced(second, "two"), priced(server, hedge_after=0.1)))
+    server.fail("hang:5")
+    response = await gateway.generate(CLOUD._replace(model_preference="one:m"))
+    assert response.content == "The second server says this."
+    assert sorted(a.outcome for a in response.attempts) == ["cancelled", "ok"]
+    # The call that was given up had been sent, so it is on the bill.
+    assert all(a.cost_nano for a in response.attempts)
+    quick = await gateway.generate(CLOUD._replace(model_preference="one:m"))
+    assert quick.model_used == "one:m" and len(quick.attempts) == 1
+    await gateway.close()
+
+
+async def test_a_context_is_shortened_and_the_answer_kept_brief(make_gateway: Make, server: ModelServer) -> None:
+    gateway = make_gateway(priced(server))
+    context = " ".join(f"Sentence number {n} speaks about topic {n % 9} and nothing else." for n in range(60))
+    request = CLOUD._replace(prompt="What speaks about topic 4?", context=context, task_type="answer", compress=True)
+    response = await gateway.generate(request._replace(max_tokens=900))
+    assert response.tokens_saved > 300
+    sent = server.requests[0]
+    assert len(sent["messages"][0]["content"]) < 0.5 * len(context)
+    assert sent["messages"][0]["content"].endswith("Answer in one or two sentences.")
+    assert sent["max_completion_tokens"] < 900
+    assert gateway.shortener.original(response.shortened.handle) == context
+    assert response.to_dict()["shortened"]["dropped"]
+    await gateway.close()
+
+
+async def test_calibrations_outlive_the_process(make_gateway: Make, server: ModelServer, database: Database) -> None:
+    gateway = make_gateway(priced(server))
+    for n in range(5):
+        await gateway.generate(CLOUD._replace(prompt=f"{n} " + "Write about the sea. " * 60))
+    await database.write(lambda tx: None)
+    fresh = make_gateway(priced(server))
+    fresh.route(CLOUD)
+    assert fresh.counter.count("one:m", "Write about the sea.").label == "calibrated"
+    await gateway.close()
+
+
 async def test_the_real_model_answers_with_exact_usage(
     make_gateway: Make, story_server: ModelServer, stories: Any
 ) -> None:
@@ -353,8 +445,6 @@ async def test_the_real_model_answers_with_exact_usage(
 
 
 def test_a_call_without_a_tenant_is_refused(make_gateway: Make) -> None:
-    import contextvars
-
     gateway = make_gateway()
     with pytest.raises(TenantMissingError):
         contextvars.Context().run(lambda: asyncio.run(gateway.generate(CLOUD)))

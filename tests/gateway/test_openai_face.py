@@ -9,9 +9,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from fairlead.errors import FairleadError, InvalidInputError, NotFoundError
 from fairlead.gateway.gateway import Gateway
-from fairlead.gateway.openai_face import chat_completion, chat_stream, error_answer, model_list
+from fairlead.gateway.providers.openai_face import chat_completion, chat_stream, error_answer, model_list
 from fairlead.testing.model_server import ModelServer
-from gateway.support import priced
+from tests.gateway.support import priced
 
 pytestmark = pytest.mark.usefixtures("tenant")
 

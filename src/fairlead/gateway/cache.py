@@ -23,7 +23,7 @@ from fairlead.gateway.config import Policy
 from fairlead.gateway.local.text import STOPWORDS, content_stems
 from fairlead.gateway.messages import GenerationRequest
 from fairlead.gateway.prices import NANO, Usage
-from fairlead.store import gateway as rows
+from fairlead.store import gateway_kept as rows
 from fairlead.store.database import Database
 
 THRESHOLDS = {"answer": 0.86, "classify": 0.84, "summarise": 0.95, "extract": 0.95, "code": 0.97, "reason": 0.93}
@@ -80,7 +80,7 @@ class AnswerCache:
         content, tokens = orjson.loads(found[0])
         return Kept(content, found[1], kind, similarity, Usage(*tokens)._replace(label="kept"))
 
-    def keep(
+    async def keep(
         self,
         who: Attribution,
         request: GenerationRequest,
@@ -110,7 +110,8 @@ class AnswerCache:
             now + self._policy.cache_ttl,
             _VERSION,
         )
-        self._database.later(lambda tx: rows.keep_answer(tx, row))
+        # Awaited, so that whoever asks next finds it.
+        await self._database.write(lambda tx: rows.keep_answer(tx, row))
 
     def statistics(self, who: Attribution) -> list[dict[str, Any]]:
         """Lookups by task type, with hit rates and US dollars saved."""

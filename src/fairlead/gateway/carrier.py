@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -51,7 +51,21 @@ class Outcome(NamedTuple):
     answer: Answer
     info: ModelInfo
     usage: Usage
-    attempts: tuple[Attempt, ...]
+    attempts: Sequence[Attempt]
+
+
+class Attempts:
+    """The calls of one job: numbered when they begin, written down when they end."""
+
+    __slots__ = ("_number", "made")
+
+    def __init__(self) -> None:
+        self._number = 0
+        self.made: list[Attempt] = []
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
 
 
 class Carrier:
@@ -83,9 +97,18 @@ class Carrier:
         Raises the last failure with ``attempts`` in its fields, so that what was spent is never lost from sight. When
         only the check was not passed, the best rejected answer is not returned: :class:`RefusedError` says why.
         """
-        attempts: list[Attempt] = []
+        attempts = Attempts()
+        try:
+            if self._policy.hedge_after > 0 and len(job.decision.chain) > 1:
+                return await self._hedged(job, attempts, send, check)
+            return await self._along(job.decision.chain, job, attempts, send, check)
+        except FairleadError as exc:
+            exc.fields["attempts"] = tuple(attempts.made)
+            raise
+
+    async def _along(self, chain: tuple[str, ...], job: Job, attempts: Attempts, send: Send, check: Check) -> Outcome:
         last: FairleadError | None = None
-        for model_id in job.decision.chain:
+        for model_id in chain:
             info = self._catalogue.get(model_id)
             for number in range(1, self._policy.attempts + 1):
                 try:
@@ -93,14 +116,39 @@ class Carrier:
                 except FairleadError as exc:
                     last = exc
                     if not worth_falling_back(exc):
-                        raise _with_attempts(exc, attempts) from exc.__cause__
+                        raise
                     if not worth_retrying(exc, number, self._policy.attempts) or isinstance(exc, BreakerOpenError):
                         break
                     await self._sleep(delay(number, self._random, exc.fields.get("retry_after")))
         assert last is not None
-        raise _with_attempts(last, attempts)
+        raise last
 
-    async def _attempt(self, job: Job, info: ModelInfo, attempts: list[Attempt], send: Send, check: Check) -> Outcome:
+    async def _hedged(self, job: Job, attempts: Attempts, send: Send, check: Check) -> Outcome:
+        """Asks the second model as well when the first is slow (Dean and Barroso, "The Tail at Scale", CACM 2013). The
+        answer that comes first is taken; the other call is cancelled, and billed for what it was sent."""
+        chain = job.decision.chain
+        first = asyncio.create_task(self._along(chain[:1], job, attempts, send, check))
+        running: set[asyncio.Task[Outcome]] = {first}
+        try:
+            await asyncio.wait(running, timeout=self._policy.hedge_after)
+            if not first.done() or first.exception() is not None:
+                running.add(asyncio.create_task(self._along(chain[1:], job, attempts, send, check)))
+            waiting = set(running)
+            last: BaseException | None = None
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    last = task.exception()
+                    if last is None:
+                        return task.result()
+            assert last is not None
+            raise last
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _attempt(self, job: Job, info: ModelInfo, attempts: Attempts, send: Send, check: Check) -> Outcome:
         async with self._admitted(job, info, attempts) as trip:
             answer = await send(info)
             usage = self._usage(job, info, answer)
@@ -112,7 +160,7 @@ class Carrier:
                     remedy="Allow fallback to a better model, or relax the check.",
                     model=info.id,
                 )
-            return Outcome(answer, info, usage, tuple(attempts))
+            return Outcome(answer, info, usage, attempts.made)
 
     @asynccontextmanager
     async def stream(self, job: Job, opener: Open) -> AsyncIterator[Streaming]:
@@ -121,7 +169,7 @@ class Carrier:
         Up to then failures are retried and fall back like any other; afterwards nothing is hidden from the reader: a
         stream that breaks raises, and what had come is billed.
         """
-        attempts: list[Attempt] = []
+        attempts = Attempts()
         last: FairleadError | None = None
         for model_id in job.decision.chain:
             info = self._catalogue.get(model_id)
@@ -152,25 +200,25 @@ class Carrier:
     # ── one attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
-    async def _admitted(self, job: Job, info: ModelInfo, attempts: list[Attempt]) -> AsyncIterator[Trip]:
+    async def _admitted(self, job: Job, info: ModelInfo, attempts: Attempts) -> AsyncIterator[Trip]:
         """Budget, breaker and limits around one call; however it ends, it is settled and written to ``attempts``."""
-        count = self._counter.scale(info.id, job.estimated, len(job.text.encode()))
-        ask = self._ask(job, info, count.most, len(attempts) + 1)
-        reservation = await self._ledger.reserve(ask)
-        trip = Trip(self, job, reservation, attempts, count.tokens)
         lane = self._traffic.lane(info, job.attribution)
+        if not lane.breaker.admits(self._clock.monotonic()):
+            raise BreakerOpenError(
+                f"{info.provider} has failed repeatedly, so {info.id} is not called for now.",
+                remedy="Wait for its breaker to close, or allow fallback.",
+                model=info.id,
+            )
+        count = self._counter.scale(info.id, job.estimated, len(job.text.encode()))
+        trip: Trip | None = None
         try:
-            if not lane.breaker.admits(self._clock.monotonic()):
-                raise BreakerOpenError(
-                    f"{info.provider} has failed repeatedly, so {info.id} is not called for now.",
-                    remedy="Wait for its breaker to close, or allow fallback.",
-                    model=info.id,
-                )
-            await lane.limiter.enter(count.most)
+            ask = self._ask(job, info, count.most, attempts.next_number())
+            trip = Trip(self, job, await self._ledger.reserve(ask), attempts, count.tokens)
+            await lane.enter(count.most)
         except BaseException as exc:
-            if not isinstance(exc, BreakerOpenError):
-                lane.breaker.forget()
-            await trip.fail(exc)
+            lane.breaker.forget()
+            if trip is not None:
+                await trip.fail(exc, sent=False)
             raise
         ok, limited, retry_after = False, False, None
         try:
@@ -191,7 +239,7 @@ class Carrier:
         finally:
             if ok:
                 lane.breaker.record(True, self._clock.monotonic())
-            lane.limiter.leave(ok=ok, limited=limited, retry_after=retry_after)
+            lane.leave(ok=ok, limited=limited, retry_after=retry_after)
 
     def _ask(self, job: Job, info: ModelInfo, input_tokens: int, attempt: int) -> Ask:
         price = info.price
@@ -227,7 +275,9 @@ class Carrier:
         """What the provider reported, from which the counter learns; else an estimate, labelled as one."""
         if answer.usage is not None:
             if answer.usage.label == "reported":
-                self._counter.learn(info.id, job.estimated, answer.usage.input_tokens)
+                ratio, samples = self._counter.learn(info.id, job.estimated, answer.usage.input_tokens)
+                if samples in (5, 10) or samples % 25 == 0:
+                    self._ledger.keep_calibration(info.id, ratio, samples)
             return answer.usage
         count = self._counter.scale(info.id, job.estimated, len(job.text.encode()))
         output = estimate_tokens(answer.content) if answer.content else 0
@@ -237,7 +287,7 @@ class Carrier:
         """Ends a trip's reservation and writes the attempt down."""
         reservation, info = trip.reservation, self._catalogue.get(trip.reservation.ask.model)
         cost = None if info.price is None else info.price.cost(usage)
-        trip.attempts.append(Attempt(reservation.call_id, info.id, outcome, cost, usage, error, category))
+        trip.attempts.made.append(Attempt(reservation.call_id, info.id, outcome, cost, usage, error, category))
         now = self._clock.now()
         data: dict[str, Any] = {
             "call": reservation.call_id,
@@ -268,7 +318,7 @@ class Trip:
     __slots__ = ("_carrier", "attempts", "input_tokens", "job", "open", "partial", "reservation")
 
     def __init__(
-        self, carrier: Carrier, job: Job, reservation: Reservation, attempts: list[Attempt], input_tokens: int
+        self, carrier: Carrier, job: Job, reservation: Reservation, attempts: Attempts, input_tokens: int
     ) -> None:
         self._carrier = carrier
         self.job = job
@@ -282,15 +332,19 @@ class Trip:
         self.open = False
         await self._carrier.settle(self, usage, outcome, error, "validation" if error else "")
 
-    async def fail(self, exc: BaseException) -> None:
+    async def fail(self, exc: BaseException, *, sent: bool = True) -> None:
         """Settles a failed attempt: at nothing when the provider cannot have charged for it, else at what it was sent
-        and had returned."""
+        and had returned. ``sent`` says that it may have got the request at all."""
         if not self.open:
             return
         self.open = False
         cancelled = not isinstance(exc, Exception)
         usage = self.partial or Usage(0, 0, 0, 0, "estimated")
-        if self.partial is None and (cancelled or (isinstance(exc, Exception) and not certainly_unbilled(exc))):
+        if (
+            self.partial is None
+            and sent
+            and (cancelled or (isinstance(exc, Exception) and not certainly_unbilled(exc)))
+        ):
             usage = Usage(self.input_tokens, 0, 0, 0, "estimated")
         category = exc.category if isinstance(exc, FairleadError) else "system"
         # The settlement must not be lost to the cancellation that it accounts for.
@@ -306,7 +360,7 @@ class Streaming:
 
     __slots__ = ("attempts", "info", "stream", "usage")
 
-    def __init__(self, stream: AnswerStream, info: ModelInfo, attempts: list[Attempt]) -> None:
+    def __init__(self, stream: AnswerStream, info: ModelInfo, attempts: Attempts) -> None:
         self.stream = stream
         self.info = info
         self.attempts = attempts
@@ -326,8 +380,8 @@ class BreakerOpenError(UnavailableError):
     """The provider's breaker does not let the call through."""
 
 
-def _with_attempts(exc: FairleadError, attempts: list[Attempt]) -> FairleadError:
-    exc.fields["attempts"] = tuple(attempts)
+def _with_attempts(exc: FairleadError, attempts: Attempts) -> FairleadError:
+    exc.fields["attempts"] = tuple(attempts.made)
     return exc
 
 

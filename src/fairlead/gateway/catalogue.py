@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock, isoformat
-from fairlead.errors import NotFoundError
+from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.gateway.config import GatewayConfig, ProviderSpec
 from fairlead.gateway.prices import FREE, Price, book_price, override_price, today
+from fairlead.gateway.resilience.limits import LimitRules
 
 TIERS = ("local", "cheap", "standard", "premium")
 """From the least to the most expensive. A model's tier follows its blended price unless configuration states it."""
@@ -128,6 +129,11 @@ class Catalogue:
         """How the model's provider is reached; by its own name when configuration says nothing."""
         return self._config.providers.get(info.provider, ProviderSpec(info.provider))
 
+    def limits_of(self, info: ModelInfo) -> LimitRules:
+        """What configuration states of the model's own limits."""
+        stated = self._config.overrides.get(info.id, {})
+        return LimitRules(*(int(stated.get(name, 0)) for name in LimitRules._fields))
+
     def known_ids(self) -> Iterable[str]:
         return (EXTRACTIVE, *self._config.models)
 
@@ -144,6 +150,13 @@ class Catalogue:
         stated = self._config.overrides.get(model_id, {})
         price, window, source = self._price(spec, model_id, name)
         tier = str(stated.get("tier") or _tier(price, spec.local or spec.kind == "gguf"))
+        if tier not in TIERS:
+            raise InvalidInputError(
+                f"tier {tier!r} of {model_id} is not known (from {self._config.source}).",
+                remedy=f"Choose one of {', '.join(TIERS)}.",
+                field="tier",
+                value=tier,
+            )
         model_type = (
             ("local_opensource" if tier == "local" else f"cloud_{provider}")
             if not stated.get("model_type")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,15 +19,17 @@ from fairlead.gateway.carrier import Carrier, Job, Open, Outcome, Streaming
 from fairlead.gateway.catalogue import EXTRACTIVE, Catalogue, ModelInfo
 from fairlead.gateway.config import GatewayConfig
 from fairlead.gateway.efficiency.compress import Shortened, Shortener
+from fairlead.gateway.efficiency.verbosity import verbosity
 from fairlead.gateway.knowledge import Knowledge
 from fairlead.gateway.ledger import Ask, Ledger, event
 from fairlead.gateway.local.extractive import infer_task
 from fairlead.gateway.messages import Attempt, GenerationRequest, GenerationResponse
 from fairlead.gateway.prices import Usage, to_nano
 from fairlead.gateway.providers.clients import ClientBackend
+from fairlead.gateway.routing.cascade import judged, sampled
 from fairlead.gateway.routing.router import Candidate, Decision, Wanted, decide
 from fairlead.gateway.routing.verifiers import Verdict, Verifier, all_of, usual
-from fairlead.gateway.tokens import TokenCounter, estimate_tokens
+from fairlead.gateway.tokens import TokenCounter, estimate_tokens, load_vocabulary
 from fairlead.gateway.traffic import Traffic
 from fairlead.ids import new_id
 from fairlead.store.database import Database
@@ -48,6 +50,7 @@ class Call(NamedTuple):
     cost_limit: float | None = None
     floor: float | None = None
     tokens_saved: int = 0
+    samples: int = 1
 
 
 class Gateway:
@@ -77,7 +80,8 @@ class Gateway:
         self.catalogue = Catalogue(config, clock)
         self.ledger = Ledger(database, clock)
         self.budgets = BudgetBook(database, clock)
-        self.counter = counter or TokenCounter()
+        self.counter = counter or TokenCounter(_vocabularies(config))
+        self._calibrated = False
         self.traffic = Traffic(self.catalogue, database, clock, sleep=sleep)
         self.knowledge = Knowledge(database, clock, home / "difficulty.npz" if home else None)
         self.cache = AnswerCache(database, clock, config.policy)
@@ -99,7 +103,7 @@ class Gateway:
         ask a person, and :class:`StopError` when the store cannot go on.
         """
         who = require_attribution()
-        request = self._typed(request.checked())
+        asked = request = self._typed(request.checked())
         began = self._clock.monotonic()
         request_id = new_id("req")
         kept = self.cache.find(who, request)
@@ -113,8 +117,8 @@ class Gateway:
             check = all_of(usual, verifier) if verifier is not None else usual
             outcome = await self._carrier.carry(
                 job,
-                lambda info: self.backend(info).complete(info, request),
-                lambda answer: check(request, answer.content),
+                lambda info: sampled(self.backend(info), info, request),
+                lambda answer: judged(request, answer, check),
             )
         except (InvalidInputError, AskError, StopError):
             raise
@@ -122,7 +126,9 @@ class Gateway:
             self._count_rejections(who, decision, exc.fields.get("attempts", ()))
             return self._failed(request_id, decision, exc, began)
         self._count_rejections(who, decision, outcome.attempts)
-        self.cache.keep(who, request, outcome.answer.content, outcome.info.id, _total(outcome.attempts), outcome.usage)
+        await self.cache.keep(
+            who, asked, outcome.answer.content, outcome.info.id, _total(outcome.attempts), outcome.usage
+        )
         return self._answered(request_id, decision, outcome, began, shortened)
 
     @asynccontextmanager
@@ -142,7 +148,7 @@ class Gateway:
             flow = TextFlow(streaming)
             yield flow
         assert streaming.usage is not None
-        outcome = Outcome(streaming.stream.answer(), streaming.info, streaming.usage, tuple(streaming.attempts))
+        outcome = Outcome(streaming.stream.answer(), streaming.info, streaming.usage, streaming.attempts.made)
         flow.response = self._answered(request_id, job.decision, outcome, began, shortened)
 
     async def carry(self, call: Call, send: Callable[[ModelInfo], Awaitable[Answer]]) -> Outcome:
@@ -185,7 +191,8 @@ class Gateway:
             prompt=request.prompt or request.messages[-1].content,
             text=request.text(),
             task_type=request.task_type,
-            max_tokens=request.max_tokens,
+            max_tokens=request.max_tokens * request.samples,
+            samples=request.samples,
             preference=request.model_preference,
             force_local=request.force_local,
             force_cloud=request.force_cloud,
@@ -198,11 +205,15 @@ class Gateway:
     def _job(self, who: Attribution, request_id: str, call: Call) -> Job:
         decision = self._decide(who, call, explore=True)
         limit = None if call.cost_limit is None else to_nano(call.cost_limit)
-        estimated = estimate_tokens(call.text)
-        return Job(request_id, who, decision, call.text, estimated, call.max_tokens, limit, call.tokens_saved)
+        # Every sample sends the whole text again.
+        text = call.text * call.samples
+        return Job(request_id, who, decision, text, estimate_tokens(text), call.max_tokens, limit, call.tokens_saved)
 
     def _decide(self, who: Attribution, call: Call, *, explore: bool) -> Decision:
         policy = self.config.policy
+        if not self._calibrated:
+            self._calibrated = True
+            self.counter.restore(self.ledger.calibrations())
         count = self.counter.scale("", estimate_tokens(call.text), len(call.text.encode()))
         used = self.budgets.fraction_used(who)
         wanted = Wanted(
@@ -234,9 +245,18 @@ class Gateway:
         return Candidate(info, self.knowledge.posterior(who.tenant, call.task_type, info), shift, price, down)
 
     def _shortened(self, who: Attribution, request: GenerationRequest) -> tuple[GenerationRequest, Shortened | None]:
-        if not request.compress or not request.context:
+        question = request.prompt
+        if not request.compress:
             return request, None
-        shortened = self.shortener.shorten(who, request.context, question=request.prompt)
+        used = self.budgets.fraction_used(who)
+        wanted = verbosity(request.task_type, estimate_tokens(request.text()), request.max_tokens, budget_used=used)
+        # What is asked for stands at the end, so that the beginning stays as a provider may have cached it.
+        prompt = f"{request.prompt}\n{wanted.instruction}".rstrip() if request.prompt else ""
+        local = request.force_local or not request.prompt
+        request = request._replace(max_tokens=wanted.max_tokens, prompt=request.prompt if local else prompt)
+        if not request.context:
+            return request, None
+        shortened = self.shortener.shorten(who, request.context, question=question)
         return request._replace(context=shortened.text), shortened
 
     # ── answering ────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,9 +300,9 @@ class Gateway:
             request_id=request_id,
             fallback_used=outcome.info.id != decision.model,
             decision=decision,
-            attempts=outcome.attempts,
+            attempts=tuple(outcome.attempts),
             native=outcome.answer.native,
-            tokens_saved=shortened.tokens_saved if shortened else 0,
+            shortened=shortened,
         )
 
     def _failed(
@@ -313,7 +333,7 @@ class Gateway:
             attempts=attempts,
         )
 
-    def _count_rejections(self, who: Attribution, decision: Decision | None, attempts: tuple[Attempt, ...]) -> None:
+    def _count_rejections(self, who: Attribution, decision: Decision | None, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             if attempt.outcome == "rejected" and decision is not None:
                 self.knowledge.rejected(who.tenant, decision.task_type, attempt.model)
@@ -331,7 +351,13 @@ class TextFlow:
         return self._streaming.__aiter__()
 
 
-def _total(attempts: tuple[Attempt, ...]) -> int | None:
+def _vocabularies(config: GatewayConfig) -> dict[str, Callable[[str], int]]:
+    """Exact counters of the models whose vocabulary configuration names."""
+    named = {model: str(table["vocabulary"]) for model, table in config.overrides.items() if "vocabulary" in table}
+    return {model: load_vocabulary(path) for model, path in named.items()}
+
+
+def _total(attempts: Sequence[Attempt]) -> int | None:
     """Nano-dollars over all attempts; None as soon as one cost is unknown."""
     costs = [a.cost_nano for a in attempts]
     return None if any(c is None for c in costs) else sum(c for c in costs if c is not None)

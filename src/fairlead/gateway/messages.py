@@ -27,7 +27,10 @@ class GenerationRequest(NamedTuple):
     request may cost in US dollars. ``quality_floor`` is the least expected quality (0 to 1) that the router accepts,
     None for the policy's. ``schema`` is a JSON Schema that the answer must meet. ``labels`` are the classes of a
     classification and ``context`` the text that an answer or summary is made from. ``cache`` is ``auto``, ``off``,
-    ``exact`` or ``semantic``; ``timeout`` is in seconds.
+    ``exact`` or ``semantic``; ``timeout`` is in seconds. ``compress`` shortens the context and asks for an answer no
+    longer than the work needs. ``samples`` above 1 asks as many times and takes the answer that most agree with;
+    ``least_probability`` turns an answer down whose tokens were less likely on average (providers that return
+    log-probabilities only).
     """
 
     prompt: str = ""
@@ -46,6 +49,8 @@ class GenerationRequest(NamedTuple):
     quality_floor: float | None = None
     cache: str = "auto"
     compress: bool = False
+    samples: int = 1
+    least_probability: float | None = None
     seed: int | None = None
     timeout: float = 120.0
 
@@ -55,6 +60,10 @@ class GenerationRequest(NamedTuple):
             raise _bad("prompt", self.prompt, "Give a prompt or messages with text.")
         if self.force_local and self.force_cloud:
             raise _bad("force_cloud", True, "Choose one of force_local and force_cloud.")
+        if not 1 <= self.samples <= 20:
+            raise _bad("samples", self.samples, "Give 1 to 20.")
+        if self.least_probability is not None and not 0 < self.least_probability <= 1:
+            raise _bad("least_probability", self.least_probability, "Give a number above 0, up to 1.")
         if self.max_tokens < 1:
             raise _bad("max_tokens", self.max_tokens, "Give 1 or more.")
         if not 0 <= self.temperature <= 2:
@@ -100,7 +109,8 @@ class GenerationResponse(NamedTuple):
     """What came back. Failed attempts are in ``attempts`` and in ``cost``, which is None when a price is unknown.
 
     ``response_time`` is in seconds; ``model_type`` is ``local_opensource``, ``local_commercial`` or
-    ``cloud_<provider>``; ``cached`` is empty, ``exact`` or ``semantic``.
+    ``cloud_<provider>``; ``cached`` is empty, ``exact`` or ``semantic``; ``shortened`` reports what was left out of the
+    context and the handle that brings it back.
     """
 
     content: str
@@ -118,7 +128,12 @@ class GenerationResponse(NamedTuple):
     decision: Any = None
     attempts: tuple[Attempt, ...] = ()
     native: Any = None
-    tokens_saved: int = 0
+    shortened: Any = None
+
+    @property
+    def tokens_saved(self) -> int:
+        """Tokens that shortening the context saved."""
+        return 0 if self.shortened is None else int(self.shortened.tokens_saved)
 
     @property
     def tokens_used(self) -> int:
@@ -145,6 +160,7 @@ class GenerationResponse(NamedTuple):
             "cached": self.cached,
             "request_id": self.request_id,
             "tokens_saved": self.tokens_saved,
+            "shortened": self.shortened.to_dict() if self.shortened is not None else None,
             "attempts": [{**a._asdict(), "usage": a.usage._asdict()} for a in self.attempts],
             "decision": self.decision.to_dict() if self.decision is not None else None,
         }

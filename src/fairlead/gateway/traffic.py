@@ -1,4 +1,4 @@
-"""Lanes to models: the breaker of each provider and the limiter of each model, made when first used.
+"""Lanes to models: the breaker and limits of each provider and the limits of each model, made when first used.
 
 Limits belong to an event loop; breakers are shared by all loops of the process.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from fairlead.clock import Clock
 from fairlead.events import draft
@@ -21,10 +22,24 @@ SOURCE = "gateway.traffic"
 
 
 class Lane(NamedTuple):
-    """What a call to one model passes through."""
+    """What a call to one model passes through: its provider's breaker and limits, and its own limits."""
 
     breaker: Breaker
-    limiter: Limiter
+    provider: Limiter
+    model: Limiter
+
+    async def enter(self, tokens: int) -> None:
+        await self.provider.enter(tokens)
+        try:
+            await self.model.enter(tokens)
+        except BaseException:
+            self.provider.leave()
+            raise
+
+    def leave(self, *, ok: bool, limited: bool, retry_after: float | None) -> None:
+        # Providers refuse per model, so only the model's limit learns from it.
+        self.provider.leave(ok=ok)
+        self.model.leave(ok=ok, limited=limited, retry_after=retry_after)
 
 
 class Traffic:
@@ -45,17 +60,17 @@ class Traffic:
         self._sleep = sleep
         self._rules = rules or BreakerRules()
         self._breakers: dict[str, Breaker] = {}
-        self._limiters: dict[tuple[int, str], Limiter] = {}
+        self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Limiter]] = WeakKeyDictionary()
         self._tenant = ""
 
     def lane(self, info: ModelInfo, attribution: Attribution) -> Lane:
         """The lane of a model on the running event loop."""
         self._tenant = f"{attribution.tenant}:{attribution.workspace}"
-        key = (id(asyncio.get_running_loop()), info.id)
-        limiter = self._limiters.get(key)
-        if limiter is None:
-            limiter = self._limiters[key] = self._make_limiter(info)
-        return Lane(self.breaker(info.provider), limiter)
+        spec = self._catalogue.provider_of(info)
+        provider = self._limiter(
+            info.provider, LimitRules(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)
+        )
+        return Lane(self.breaker(info.provider), provider, self._limiter(info.id, self._catalogue.limits_of(info)))
 
     def breaker(self, provider: str) -> Breaker:
         found = self._breakers.get(provider)
@@ -74,15 +89,17 @@ class Traffic:
         """Breaker states by provider."""
         return {name: breaker.state for name, breaker in self._breakers.items()}
 
-    def _make_limiter(self, info: ModelInfo) -> Limiter:
-        spec = self._catalogue.provider_of(info)
-        rules = LimitRules(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)
-        return Limiter(
-            rules,
-            self._clock,
-            sleep=self._sleep,
-            changed=lambda limit: self._tell("limit.changed", info.id, {"limit": int(limit)}),
-        )
+    def _limiter(self, name: str, rules: LimitRules) -> Limiter:
+        limiters = self._limiters.setdefault(asyncio.get_running_loop(), {})
+        found = limiters.get(name)
+        if found is None:
+            found = limiters[name] = Limiter(
+                rules,
+                self._clock,
+                sleep=self._sleep,
+                changed=lambda limit: self._tell("limit.changed", name, {"limit": int(limit)}),
+            )
+        return found
 
     def _tell(self, type_: str, subject: str, data: dict[str, object]) -> None:
         told = draft(

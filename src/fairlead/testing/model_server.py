@@ -35,7 +35,8 @@ bytes that are no JSON, no text at all, a stream cut in the middle, a pause befo
 class ModelServer:
     """One server. ``requests`` holds the JSON bodies received, ``headers`` their headers, both in order.
 
-    ``count`` counts tokens of a text. Use it as a context manager; ``url`` is the address for clients.
+    ``repeat_key`` makes errors quote the caller's key, as some providers do. ``count`` counts tokens of a text. Use it
+    as a context manager; ``url`` is the address for clients.
     """
 
     def __init__(self, continue_: Continue, count: Callable[[str], int], *, model: str = "stories260k") -> None:
@@ -46,6 +47,7 @@ class ModelServer:
         self.headers: list[dict[str, str]] = []
         self._faults: deque[str] = deque()
         self._always = ""
+        self.repeat_key = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="model-server", daemon=True)
         self._ready = threading.Event()
@@ -132,7 +134,8 @@ class ModelServer:
         return await self._whole(writer, body, prompt, list(pieces), fault)
 
     async def _refuse(self, writer: asyncio.StreamWriter, status: int, detail: str) -> bool:
-        error = {"error": {"message": f"fault {status}", "type": "injected", "code": None}}
+        quoted = f" for {self.headers[-1].get('authorization')}" if self.repeat_key else ""
+        error = {"error": {"message": f"fault {status}{quoted}", "type": "injected", "code": None}}
         extra = f"retry-after: {detail}\r\n" if detail else ""
         return await _send(writer, status, json.dumps(error).encode(), extra)
 

@@ -25,6 +25,7 @@ NOUNS: dict[str, str] = {
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
     "key": "who may call the server, and what was decided about each call",
+    "classifier": "train label sets of your own, and use them",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -112,6 +113,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import cache
 
             return cache.VERBS
+        case "classifier":
+            from fairlead.verbs import classifier
+
+            return classifier.VERBS
     return ()
 
 

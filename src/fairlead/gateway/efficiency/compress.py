@@ -19,7 +19,7 @@ from fairlead.gateway.efficiency.columnar import encode
 from fairlead.gateway.efficiency.repetition import fold
 from fairlead.gateway.efficiency.selection import select
 from fairlead.gateway.tokens import estimate_tokens
-from fairlead.store import gateway as rows
+from fairlead.store import gateway_kept as rows
 from fairlead.store.database import Database
 
 _LEAST_TOKENS = 60
@@ -68,20 +68,30 @@ def shorten(text: str, *, question: str = "", lossy: bool = True) -> Shortened:
     if before < _LEAST_TOKENS:
         return Shortened(text, before, before, (), (), "")
     steps: list[Step] = []
-    structured = _columnar(text)
     current = text
-    for name, changed in (("columnar", structured), ("repetition", fold(text) if structured is None else None)):
-        if changed is not None and changed != current and estimate_tokens(changed) < estimate_tokens(current):
-            steps.append(Step(name, True, estimate_tokens(current), estimate_tokens(changed)))
-            current = changed
     dropped: tuple[str, ...] = ()
-    if lossy and question.strip() and structured is None and not steps:
+    structured = _columnar(text)
+    if structured is not None:
+        current = _taken(steps, "columnar", True, current, structured)
+    elif lossy and question.strip():
         selection = select(question, text)
         marked = f"{selection.text}\n[{len(selection.dropped)} sentences left out: {handle}]"
-        if selection.dropped and estimate_tokens(marked) < estimate_tokens(current):
-            steps.append(Step("sentences", False, estimate_tokens(current), estimate_tokens(marked)))
-            current, dropped = marked, selection.dropped
+        if selection.dropped:
+            current = _taken(steps, "sentences", False, current, marked)
+            dropped = selection.dropped if current == marked else ()
+    if structured is None:
+        # Folding comes last, because sentences cannot be told apart in folded text.
+        current = _taken(steps, "repetition", True, current, fold(current))
     return Shortened(current, before, estimate_tokens(current), tuple(steps), dropped, handle if steps else "")
+
+
+def _taken(steps: list[Step], name: str, lossless: bool, current: str, changed: str) -> str:
+    """The changed text, with its step written down, when it is shorter; else the current one."""
+    before, after = estimate_tokens(current), estimate_tokens(changed)
+    if changed == current or after >= before:
+        return current
+    steps.append(Step(name, lossless, before, after))
+    return changed
 
 
 def handle_of(text: str) -> str:

@@ -93,9 +93,19 @@ def agreement(answers: Sequence[str], *, least: float = 0.6) -> Verdict:
     """
     if len(answers) < 2:
         return Verdict(False, "agreement needs two answers or more", 0.0)
-    forms = [" ".join(sorted(set(content_stems(a)))) for a in answers]
-    share = max(sum(_alike(a, b) for b in forms) for a in forms) / len(forms)
+    share = max(_supporters(answers)) / len(answers)
     return Verdict(share >= least, "" if share >= least else f"only {share:.0%} of the answers agree", share)
+
+
+def closest(answers: Sequence[str]) -> int:
+    """Which answer most of the others agree with; the first of several."""
+    counts = _supporters(answers)
+    return counts.index(max(counts))
+
+
+def _supporters(answers: Sequence[str]) -> list[int]:
+    forms = [" ".join(sorted(set(content_stems(a)))) for a in answers]
+    return [sum(_alike(a, b) for b in forms) for a in forms]
 
 
 def likely(logprobs: Sequence[float], *, least: float = 0.5) -> Verdict:

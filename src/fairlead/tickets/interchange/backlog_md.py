@@ -124,7 +124,8 @@ def to_document(record: Record) -> Document:
     return {
         "path": f"{own.lower()} - {name}.md",
         "front": {k: v for k, v in front.items() if v is not None},
-        "sections": {k: v for k, v in sections.items() if v},
+        # A file cannot tell empty lines around a section's text from its layout, so they are not the document's.
+        "sections": {k: stripped for k, v in sections.items() if (stripped := v.strip("\n"))},
     }
 
 
@@ -183,7 +184,7 @@ def parse_file(path: str, source: str) -> Document:
     body = source.removeprefix("\ufeff").replace("\r\n", "\n")
     parts = body.split("---\n", 2)
     try:
-        front = yaml.safe_load(parts[1]) if body.startswith("---\n") and len(parts) == 3 else None
+        front = _load(parts[1]) if body.startswith("---\n") and len(parts) == 3 else None
     except yaml.YAMLError as exc:
         raise InvalidInputError(f"{path}: the front matter is not YAML: {exc}.", remedy="Mend it.", file=path) from exc
     if not isinstance(front, dict) or not front.get("id") or not front.get("title"):
@@ -201,6 +202,19 @@ def parse_file(path: str, source: str) -> Document:
     if render_file(flat) != source:
         flat["text"] = source
     return flat
+
+
+def _load(text: str) -> Any:
+    """YAML without aliases: a few lines of them can stand for more data than fits into memory."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not read")
+            return super().compose_node(parent, index)
+
+    return yaml.load(text, Loader)
 
 
 def _plain(value: Any) -> Any:
