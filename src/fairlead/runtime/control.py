@@ -174,6 +174,10 @@ class Control:
         run = execution.run
         if execution.stopping:
             raise await self._too_late(run, "resume")
+        if execution.done.done():
+            # Its last step finished while it was paused, so this execution has let go of it or is about to.
+            await self.engine.settled(run.id)
+            return await self.ask(await self.engine.require(run.id), "resume", args, cause)
         if not execution.held:
             raise refuse(run.id, "running", "resume")
         event = self._draft(run, "run.resumed", {}, cause)
