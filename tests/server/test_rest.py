@@ -204,3 +204,22 @@ def test_the_document_names_every_verb_that_is_offered(tmp_path: Path) -> None:
                     assert path not in paths or path == "/api/runs/watch"
 
     run(story())
+
+
+def test_a_step_that_ends_as_its_run_is_resumed_does_not_strand_the_run(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            client = served.client("operator")
+            for turns in range(10):
+                GATES.clear()
+                run_id = (await client.post("/api/runs", json={"target": "held"})).json()["id"]
+                while "gate" not in GATES:
+                    await asyncio.sleep(0.005)
+                await client.post(f"/api/runs/{run_id}/pause")
+                GATES["gate"].set()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await client.post(f"/api/runs/{run_id}/resume")
+                await finished(client, run_id)
+
+    run(story())

@@ -85,7 +85,7 @@ def test_a_server_that_ends_lets_its_listeners_go(tmp_path: Path) -> None:
                 client = httpx.AsyncClient(base_url=address, headers=headers, timeout=20)
                 request = client.build_request("GET", "/api/events/stream")
                 response = await client.send(request, stream=True)
-                while served.app.feed.listeners == 0:  # noqa: ASYNC110 - a plain counter
+                while served.app.feed.listeners == 0:
                     await asyncio.sleep(0.01)
                 served.app.drain()
                 assert await read_events(response) == []

@@ -13,7 +13,7 @@ from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
 from fairlead.events import draft
 from fairlead.gateway.messages import GenerationRequest
-from fairlead.gateway.openai_face import chat_completion, chat_stream, error_answer, model_list
+from fairlead.gateway.providers.openai_face import chat_completion, chat_stream, error_answer, model_list
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import check_text
