@@ -12,13 +12,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, ForbiddenError, InternalError, NotFoundError, UnavailableError
 from fairlead.events import draft
-from fairlead.gateway.gateway import Gateway
-from fairlead.gateway.opening import open_gateway
 from fairlead.ids import new_id
 from fairlead.server.access import Caller, require_allowed
 from fairlead.server.arguments import checked, offered
@@ -27,6 +25,9 @@ from fairlead.store.database import Transaction
 from fairlead.store.keys import AuditRow, add_audit
 from fairlead.tenancy import use_tenant
 from fairlead.verbs.table import Verb
+
+if TYPE_CHECKING:
+    from fairlead.gateway.gateway import Gateway
 
 Native = Callable[[Caller, Mapping[str, Any]], Awaitable[Any]]
 
@@ -58,6 +59,9 @@ class Desk:
     def gateway(self) -> Gateway:
         """The gateway of the home folder, opened when first used."""
         if self._gateway is None:
+            # Imported here: what speaks to providers takes as much memory as the whole server without it.
+            from fairlead.gateway.opening import open_gateway
+
             self._gateway = open_gateway(self.lead.settings, self.lead.database, clock=self.lead.clock)
         return self._gateway
 

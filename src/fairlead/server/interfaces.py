@@ -12,8 +12,6 @@ from starlette.responses import StreamingResponse
 from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
 from fairlead.events import draft
-from fairlead.gateway.messages import GenerationRequest
-from fairlead.gateway.providers.openai_face import chat_completion, chat_stream, error_answer, model_list
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import check_text
@@ -95,10 +93,14 @@ class Interfaces:
     # ── models ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def models(self, request: Request) -> Response:
+        from fairlead.gateway.providers.openai_face import model_list
+
         self._grant(request, "model.list")
         return tagged_answer(request, model_list(self._desk.gateway))
 
     async def chat(self, request: Request) -> Response:
+        from fairlead.gateway.providers.openai_face import chat_completion, error_answer
+
         caller = self._grant(request, "model.ask")
         try:
             body = _checked_chat(await read_json(request))
@@ -120,12 +122,16 @@ class Interfaces:
         return StreamingResponse(rest(), media_type="text/event-stream")
 
     async def _chat_chunks(self, caller: Caller, body: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        from fairlead.gateway.providers.openai_face import chat_stream
+
         adopt_tenant(caller.tenant)
         async for event in chat_stream(self._desk.gateway, body):
             yield b"data: " + to_bytes(event) + b"\n\n"
         yield b"data: [DONE]\n\n"
 
     async def generate(self, request: Request) -> Response:
+        from fairlead.gateway.messages import GenerationRequest
+
         caller = self._grant(request, "model.ask")
         body = await read_json(request)
         for name, value in body.items():

@@ -156,7 +156,7 @@ class Tools:
 
     async def _control(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
         action = arguments.get("action")
-        if action not in _ACTIONS:
+        if not isinstance(action, str) or action not in _ACTIONS:
             raise InvalidInputError(
                 f"action {action!r} does not exist.", remedy=f"Choose one of {', '.join(_ACTIONS)}.", field="action"
             )
