@@ -74,7 +74,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("rate_limit", "float", 200.0, "Requests per second that one API key may make of the server.", minimum=0.01),
     Setting("rate_burst", "int", 400, "Requests that one API key may make at once.", minimum=1),
-    Setting("max_body_bytes", "int", 4 * 1024 * 1024, "Largest request body, uploads aside.", minimum=1024),
     Setting("serve_paths", "list", (), "Folders of the server that callers may name as inputs, besides their uploads."),
     Setting("cors_origins", "list", (), "Origins whose pages may call the server; empty: none."),
     Setting("jwt_issuer", "str", "", "Issuer that tokens must name; empty: tokens are not accepted, only keys."),

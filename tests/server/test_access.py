@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fairlead.errors import ForbiddenError
+from fairlead.server import gate
 from fairlead.server.access import BYPASS, COMMANDS, Caller, require_allowed
 from fairlead.server.arguments import offered
 from fairlead.server.rates import Buckets
@@ -165,9 +166,11 @@ def test_a_bucket_fills_again() -> None:
     assert buckets.take("a").allowed and not buckets.take("a").allowed
 
 
-def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path) -> None:
+def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MOST_BODY", 2048)
+
     async def story() -> None:
-        async with serving(tmp_path, max_body_bytes=2048) as served:
+        async with serving(tmp_path) as served:
             client = served.client("operator")
             large = await client.post("/api/memory", json={"text": "x" * 3000})
             assert large.status_code == 413
@@ -191,6 +194,7 @@ def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path) -> Non
                 assert answer.status_code == code, (content, answer.text)
             assert (await client.get("/api/runs", params={"limit": "9" * 30})).status_code == 422
             assert (await client.get("/api/runs", params={"cursor": "x"})).status_code == 422
+            assert (await client.post("/api/ticket/update", json={"ids": []})).status_code == 422
             assert (await client.get("/api/nowhere")).status_code == 404
             assert (await client.delete("/api/runs")).status_code == 405
 

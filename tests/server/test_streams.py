@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
+from fairlead.events import draft
+from fairlead.server import answers
 from tests.server.support import GATES, finished, listening, read_events, run, serving
 
 
@@ -92,5 +96,35 @@ def test_a_server_that_ends_lets_its_listeners_go(tmp_path: Path) -> None:
                 await response.aclose()
                 await client.aclose()
             assert served.app.feed.listeners == 0
+
+    run(story())
+
+
+def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "SLOWEST_READ", 0.5)
+
+    async def story() -> None:
+        async with serving(tmp_path) as served, listening(served) as address:
+            key = served.key("viewer")
+            host, port = address.removeprefix("http://").split(":")
+            with socket.socket() as idle:
+                idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                idle.connect((host, int(port)))
+                head = f"GET /api/events/stream?after=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+                idle.sendall(head.encode())
+                while served.app.feed.listeners == 0:
+                    await asyncio.sleep(0.01)
+                text = "x" * 200_000
+                for _ in range(60):
+                    said = draft("run.steered", "acme:main", "s", {"message": text}, source="t", cause="t", time=0.0)
+                    await served.lead.store.append(said)
+                async with asyncio.timeout(10):
+                    while served.app.feed.listeners:
+                        await asyncio.sleep(0.05)
+            headers = {"authorization": f"Bearer {key}", "last-event-id": "0"}
+            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20) as client:
+                async with client.stream("GET", "/api/events/stream") as response:
+                    events = await read_events(response, 61)
+            assert [event["wire_id"] for event in events] == list(range(1, 62))
 
     run(story())

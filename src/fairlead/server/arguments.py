@@ -82,7 +82,7 @@ def checked(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
                 field=name[:100],
             )
     for param in verb.params:
-        if param.required and given.get(param.name) is None:
+        if param.required and given.get(param.name) in (None, []):
             raise InvalidInputError(f"{verb.name} needs {param.name}.", remedy=param.help, field=param.name)
     return {name: _value(params[name], value) for name, value in given.items() if value is not None}
 

@@ -27,6 +27,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
+MOST_BODY = 4 * 1024 * 1024
+"""Bytes of a request body, uploads aside."""
+
 _UPLOAD = "/api/upload"
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
@@ -48,7 +51,7 @@ class Gate:
         self._rates = Buckets(settings.rate_limit, settings.rate_burst, clock)
         # Whoever fails to name a caller is slowed down by address, so that guessing keys leads nowhere.
         self._failures = Buckets(1.0, 30, clock)
-        self._most = settings.max_body_bytes
+        self._most = MOST_BODY
         self._most_upload = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -56,6 +56,13 @@ class Interfaces:
         )
         for method, path, endpoint, summary in routes:
             described = responses(200)
+            if path.startswith("/v1/"):
+                for code, said in described.items():
+                    if int(code) >= 400:
+                        # Clients of that API read failures in its own shape; those of the gate are problem documents.
+                        said["content"] = {**said["content"], "application/json": {"schema": {"type": "object"}}}
+            if path == "/metrics":
+                described[200] = {"description": summary, "content": {"text/plain": {"schema": {"type": "string"}}}}
             if path == "/api/upload":
                 described[207] = {"description": "some files were kept, and why the others were not"}
             app.add_api_route(
