@@ -34,8 +34,9 @@ from fairlead.memory.lexical import bm25_share, inverse_document_frequency, rare
 from fairlead.memory.likeness import Vectors, one_vector
 from fairlead.memory.words import matching_spans, query_stems, stems
 from fairlead.store.database import Reader
-from fairlead.store.memory import EVERYTHING, EntryRow, NamespaceRow, Scope, Selection, open_scope, selected_where
+from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, open_scope, selected_where
 from fairlead.store.memory_graph import GraphRows
+from fairlead.store.memory_statements import NamespaceRow
 from fairlead.tenancy import Tenant
 
 CANDIDATES = 48
