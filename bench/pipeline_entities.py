@@ -3,7 +3,7 @@
     python bench/pipeline_entities.py [--folds]
 
 WNUT-17: the CRF that ships is trained for four kinds on many sets; the published task has six. So a CRF with the same
-features is trained here on WNUT-17 train alone, with the tags of two CRFs that were trained on the other sets as further
+features is trained here on WNUT-17 train alone, with the tags of two CRFs trained on the other sets as further
 features (stacking, after Wolpert 1992), and the prior of "no name" is lowered by a factor that is chosen on dev.
 """
 

@@ -91,8 +91,8 @@ def measure_writes(peer: Peer, board: Path, repeat: int, creates: int) -> dict[s
     return cells
 
 
-def measure_writers(peer: Peer, board: Path, writers: int = 8, each: int = 10) -> Cell:
-    """Eight loops of ten creates at once; the note tells how many tickets the tool finds afterwards."""
+def measure_writers(peer: Peer, board: Path, writers: int, each: int = 10) -> Cell:
+    """Loops of ten creates at once; the note tells how many tickets the tool finds afterwards."""
     before = peer.count(board)
     began = time.perf_counter()
     children = []
@@ -154,6 +154,7 @@ def main() -> int:
     parser.add_argument("--tickets", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--creates", type=int, default=100, help="processes of the create series; 0 leaves it out")
+    parser.add_argument("--writers", type=int, default=8, help="loops of ten creates at once; 0 leaves them out")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--prefix", type=Path, help="keep the installed tools here for the next run")
     parser.add_argument("--json", type=Path)
@@ -164,8 +165,9 @@ def main() -> int:
     steps: list[Callable[[Peer, Path], dict[str, Cell]]] = [
         lambda peer, board: measure_reads(peer, board, args.repeat),
         lambda peer, board: measure_writes(peer, board, args.repeat, args.creates),
-        lambda peer, board: {"8 writers x 10": measure_writers(peer, board)},
     ]
+    if args.writers:
+        steps.append(lambda peer, board: {f"{args.writers} writers x 10": measure_writers(peer, board, args.writers)})
     try:
         for name in args.peers.split(","):
             ready = prepare(name, args.prefix or folder / "prefix", folder, args.tickets)
@@ -174,7 +176,10 @@ def main() -> int:
                 continue
             results[name] = {}
             for step in steps:
-                results[name].update(step(*ready))
+                cells = step(*ready)
+                results[name].update(cells)
+                for label, cell in cells.items():
+                    print(f"{name}: {label}: {_cell(cell)}", file=sys.stderr, flush=True)
             shutil.rmtree(ready[1])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -70,9 +70,9 @@ class Fairlead:
     @property
     def memory(self) -> Memory:
         if self._memory is None:
-            from fairlead.memory import Memory
+            from fairlead.memory import open_memory
 
-            self._memory = Memory(self.database, clock=self.clock)
+            self._memory = open_memory(self.database, self.clock, self.settings)
         return self._memory
 
     @property

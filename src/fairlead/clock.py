@@ -33,6 +33,9 @@ class SystemClock:
 
 def isoformat(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-01-31T09:05:00.123Z``."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+    t = time.gmtime(whole)
+    return (
+        f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+        f".{micros // 1000:03d}Z"
+    )

@@ -7,11 +7,16 @@ then the default. A value that cannot be used is refused with the name of the pl
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from fairlead.errors import InvalidInputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from typing import Any, NamedTuple
+else:
+    from fairlead.records import NamedTuple
 
 
 class Setting(NamedTuple):
@@ -67,6 +72,15 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         "Models that the router may choose among besides the local tier, as provider:model, comma-separated.",
     ),
+    Setting(
+        "memory_embeddings",
+        "str",
+        "builtin",
+        "What memory embeds with: `builtin` alone, or `minilm` as well (extra `embeddings`).",
+        ("builtin", "minilm"),
+    ),
+    Setting("memory_postgres", "str", "", "URL of a PostgreSQL with pgvector that namespaces of memory can move to."),
+    Setting("memory_redis", "str", "", "URL of a Redis that keeps answers of memory for several processes."),
     Setting("log_level", "str", "warning", "Least severe log record shown.", ("debug", "info", "warning", "error")),
 )
 """Every setting, in the order of the reference page."""
@@ -96,16 +110,20 @@ class Settings:
 
     @property
     def database(self) -> Path:
+        from pathlib import Path
+
         return Path(self._values["home"]) / "fairlead.db"
 
     def to_dict(self) -> dict[str, Any]:
-        return {k: str(v) if isinstance(v, Path) else v for k, v in self._values.items()}
+        return {k: str(v) if isinstance(v, os.PathLike) else v for k, v in self._values.items()}
 
 
 def load_settings(
     overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Settings:
     """Reads all settings once. ``environ`` and ``cwd`` default to the process's own."""
+    from pathlib import Path
+
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
     given = {k: v for k, v in (overrides or {}).items() if v is not None}
@@ -148,6 +166,8 @@ def read_variable(name: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def _find_home(cwd: Path, environ: Mapping[str, str]) -> Path:
+    from pathlib import Path
+
     for folder in (cwd, *cwd.parents):
         if (folder / ".fairlead").is_dir():
             return folder / ".fairlead"
@@ -167,6 +187,8 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 
 def _convert(setting: Setting, raw: Any, source: str) -> Any:
+    from pathlib import Path
+
     converters: dict[str, Callable[[Any], Any]] = {
         "path": lambda v: Path(v).expanduser() if v else Path(),
         "str": str,

@@ -138,4 +138,4 @@ def test_killed_at_random_moments(processes: subprocess.Popen[str], tmp_path: Pa
         assert done["send 1"] == done["send 3"] == 1
         assert sum(asked_after.values()) <= TURNS + 1
     assert killed >= ROUNDS // 2
-    print(f"{killed} of {ROUNDS} killed in flight, {unknowns} effects unknown")  # noqa: T201
+    print(f"{killed} of {ROUNDS} killed in flight, {unknowns} effects unknown")

@@ -24,7 +24,8 @@ Cli = Callable[..., tuple[int, str, str]]
 
 DOCUMENTS = {
     "bridge.md": "# The harbour bridge\n\nThe harbour bridge was opened in 1932. It carries eight lanes of traffic. "
-    "Engineers inspect the steel arch of the bridge every two years. The bridge was painted grey because grey paint was plentiful.\n",
+    "Engineers inspect the steel arch of the bridge every two years. "
+    "The bridge was painted grey because grey paint was plentiful.\n",
     "ferry.txt": "The ferry crosses the harbour in twelve minutes. The ferry company runs four boats. "
     "Passengers prefer the ferry because the bridge is often crowded.\n",
 }
@@ -149,7 +150,8 @@ def test_any_words_parse_or_are_refused(words: list[str]) -> None:
 def test_workflow_files(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "w.yaml"
     path.write_text(
-        "name: two\nsteps:\n  - {id: a, agent: content.discover, with: {paths: []}}\n  - {id: b, agent: nobody, depends_on: [{step: a, on: done}]}\n"
+        "name: two\nsteps:\n  - {id: a, agent: content.discover, with: {paths: []}}\n"
+        "  - {id: b, agent: nobody, depends_on: [{step: a, on: done}]}\n"
     )
     report = data(cli("workflow", "validate", str(path), "--json")[1])
     assert report["agents_to_register"] == ["nobody"]

@@ -33,6 +33,33 @@ def test_add_recall_show_list_forget(call: Any) -> None:
     assert call("memory", "show", entry["id"], code=1)["code"] == "NotFoundError"
 
 
+def test_export_erase_import_verify_and_graph(call: Any, tmp_path: Path) -> None:
+    secret = call("memory", "add", "Zephyrine keeps the harbour keys.")
+    call("memory", "add", "The gate opens at six.")
+    file = str(tmp_path / "memory.jsonl")
+    assert call("memory", "export", file)["entries"] == 2
+    erasure = call("memory", "erase", secret["id"])
+    assert (erasure["complete"], erasure["files"]) == (True, [])
+    assert call("memory", "import", file) == {"taken": 1, "erased": 1}
+    assert call("memory", "verify")["namespaces"] == {"default": []}
+    assert call("memory", "reindex") == {"default": 1}
+    assert call("memory", "versions", call("memory", "list")[0]["id"]) == []
+    assert call("memory", "graph", "Nobody", code=1)["code"] == "NotFoundError"
+    assert call("memory", "graph", "--output", "graphml")["text"].startswith("<?xml")
+    assert call("memory", "move", "pgvector", code=2)["code"] == "InvalidInputError"
+
+
+def test_the_graph_is_drawn_as_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "in.jsonl"
+    facts = {"content": "Anna met Bob.", "relations": [["Anna", "met", "Bob"], ["Bob", "owns", "Tug"]]}
+    file.write_text(json.dumps(facts) + "\n")
+    home = ["--home", str(tmp_path / "home")]
+    assert main(["memory", "import", str(file), *home]) == 0
+    capsys.readouterr()
+    assert main(["memory", "graph", "anna", "--depth", "2", *home]) == 0
+    assert capsys.readouterr().out.splitlines() == ["Anna  1.00", "└─ met → Bob  0.50", "   └─ owns → Tug  0.25"]
+
+
 def test_reading_before_anything_was_remembered_makes_nothing(call: Any, tmp_path: Path) -> None:
     assert call("memory", "recall", "anything", code=3)["code"] == "NotInitialisedError"
     assert not (tmp_path / "home").exists()

@@ -41,7 +41,7 @@ def workflow(folder: Path | None, sleep: float) -> Workflow:
 
 def body(n: int, folder: Path | None, sleep: float, after: list[str]) -> Any:
     async def step(ctx: StepContext) -> dict[str, int]:
-        values = [ctx.execution.step_values[name]["value"] for name in after]
+        values = [ctx.execution.flow.step_values[name]["value"] for name in after]
         if folder is not None:
             await asyncio.sleep(sleep)
             append(folder / "lines", f"n{n}")

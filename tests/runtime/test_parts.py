@@ -43,7 +43,7 @@ def one_step(call: Callable[..., Any], **policies: Any) -> Workflow:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the condition is somebody else's state
+        while not condition():
             await asyncio.sleep(0.002)
 
 

@@ -258,11 +258,17 @@ def test_a_broken_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_statements_are_split_around_triggers_and_comments() -> None:
-    script = "CREATE TABLE a (x TEXT DEFAULT 'it''s; -- fine'); -- a comment; with a semicolon\nCREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM a;\n  DELETE FROM a;\nEND;\n"
+    script = (
+        "CREATE TABLE a (x TEXT DEFAULT 'it''s; -- fine'); -- a comment; with a semicolon\n"
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM a;\n  DELETE FROM a;\nEND;\n"
+    )
     assert len(split(script)) == 2
 
 
 def test_two_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from fairlead.store import open_database; open_database(Path(sys.argv[1])).close()"
+    code = (
+        "import sys; from pathlib import Path; from fairlead.store import open_database; "
+        "open_database(Path(sys.argv[1])).close()"
+    )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a.db")]) for _ in range(4)]
     assert [p.wait(30) for p in processes] == [0] * 4

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fairlead.cli.main import main
+from fairlead.clock import SystemClock, isoformat
 from fairlead.errors import InvalidInputError
+from fairlead.store import open_database
+from fairlead.tenancy import make_tenant
 from fairlead.tickets.interchange import beads, read_text
 from fairlead.tickets.interchange.carrying import export_records, export_text, import_records, read_path
 from fairlead.tickets.interchange.kept import same
+from fairlead.tickets.plan import Author
+from fairlead.tickets.relational import RelationalBoard
 from fairlead.tickets.service import TicketService
 from tests.tickets.boards import open_board
 
@@ -29,6 +37,9 @@ def service(tmp_path: Path) -> Iterator[TicketService]:
     made = open_board(folder, make=True, seed=1)
     yield made
     made.close()
+
+
+COMMENT = {"id": 4, "text": "c", "author": "bo"}
 
 
 def bead(own: str, **fields: Any) -> str:
@@ -167,6 +178,20 @@ def test_a_backlog_folder_and_back(service: TicketService, tmp_path: Path) -> No
     assert (out / "task-1 - One.md").read_text(encoding="utf-8") == text
 
 
+def test_a_kept_path_does_not_lead_out_of_the_folder(service: TicketService, tmp_path: Path) -> None:
+    from fairlead.tickets.interchange.carrying import export_folder
+
+    for n, path in enumerate(["/tmp/out-of-it.md", "../../out-of-it.md", "../completed/x.md"]):
+        foreign = json.dumps({"backlog-md": {"kept": {"path": path}}})
+        service.create("ticket", {"title": f"t{n}", "extras": {"foreign": foreign}})
+    service.create("ticket", {"title": "spoilt", "extras": {"foreign": "{not json"}})
+    before = {*tmp_path.rglob("*.md")}
+    out = tmp_path / "out"
+    assert export_folder(service, out) == 4
+    assert {p for p in tmp_path.rglob("*.md") if out not in p.parents} == before
+    assert not Path("/tmp/out-of-it.md").exists()
+
+
 def test_the_report_escapes_and_stands_alone(service: TicketService) -> None:
     service.create(
         "ticket",
@@ -181,6 +206,40 @@ def test_the_report_escapes_and_stands_alone(service: TicketService) -> None:
     assert "src=" not in html and "http" not in html.replace("http-equiv", "")
     assert "What others wait for" in html
     assert export_text(service, "markdown", title="T").startswith("# T\n\n3 tickets: 3 open.")
+
+
+def test_between_files_and_the_relational_store(service: TicketService, tmp_path: Path) -> None:
+    load(
+        service,
+        "\n".join(
+            [
+                bead("a-1", status="closed", created_at="2025-01-01T00:00:00Z", closed_at="2025-01-02T00:00:00Z"),
+                bead(
+                    "a-2", dependencies=edges("a-2", "a-1"), notes="n", labels=["x"], comments=[{"id": 4, "text": "c"}]
+                ),
+            ]
+        ),
+    )
+    service.create("ticket", {"title": "own", "extras": {"colour": "red"}}, id="own-1", add={"related_to": ["a-1"]})
+    service.add_entry("own-1", "requirement", title="It holds", acceptance_criteria=("one", "two"))
+    database = open_database(tmp_path / "server.db")
+    clock = SystemClock()
+    try:
+        server = TicketService(
+            RelationalBoard(database, make_tenant("acme")),
+            clock=clock,
+            entropy=os.urandom,
+            author=lambda: Author("server", isoformat(clock.now())),
+        )
+        records = export_records(service)
+        assert import_records(server, records)["created"] == 3
+        assert export_records(server) == records
+        assert import_records(server, records)["unchanged"] == 3
+        server.update("a-2", {"status": "closed"}, note="done there")
+        assert import_records(service, export_records(server))["updated"] == 1
+        assert service.get("a-2").status == "closed"
+    finally:
+        database.close()
 
 
 # ── the command line ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,3 +276,72 @@ def test_import_and_export_as_commands(here: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert main(["ticket", "export"]) == 0
     assert [json.loads(row)["id"] for row in capsys.readouterr().out.splitlines()] == ["a-1", "a-2"]
+
+
+notes = st.fixed_dictionaries({"text": st.text(max_size=9), "author": st.sampled_from(["mia", ""])})
+targets = st.sampled_from(["a-1", "a-2", "a-3", "z-9", "bad/id"])
+kinds = st.sampled_from(["blocks", "tracks", "parent-child", "related"])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a-1", "a-2", "a-3"]),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "status": st.sampled_from(["open", "closed", "hooked", "deferred", "odd", 3]),
+                    "priority": st.one_of(st.integers(-1, 6), st.none()),
+                    "labels": st.lists(st.sampled_from(["db", "a b", "x/y", ".", "ü", " pad "]), max_size=3),
+                    "description": st.text(max_size=30),
+                    "notes": st.text(max_size=20),
+                    "acceptance_criteria": st.text(max_size=20),
+                    "assignee": st.sampled_from(["mia", " bo ", ""]),
+                    "created_at": st.sampled_from(
+                        ["2025-01-01T00:00:00Z", "2025-06-01T10:00:00.123456789+02:00", "odd"]
+                    ),
+                    "updated_at": st.sampled_from(["2025-01-02T00:00:00Z", "2024-01-01T00:00:00Z"]),
+                    "closed_at": st.sampled_from(["2025-01-03T00:00:00Z", "2023-01-01T00:00:00Z", None]),
+                    "close_reason": st.text(max_size=20),
+                    "estimated_minutes": st.sampled_from([0, 1, 50, 90, 2.5]),
+                    "comments": st.lists(
+                        st.fixed_dictionaries({"text": st.text(max_size=9), "author": st.sampled_from(["mia", ""])}),
+                        max_size=3,
+                    ),
+                    "dependencies": st.lists(
+                        st.tuples(
+                            st.sampled_from(["a-1", "a-2", "a-3", "z-9", "bad/id"]),
+                            st.sampled_from(["blocks", "tracks", "parent-child", "related"]),
+                        ),
+                        max_size=3,
+                    ),
+                },
+            ),
+        ),
+        max_size=3,
+        unique_by=lambda pair: pair[0],
+    )
+)
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_board_survives_being_files(tmp_path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
+    source = []
+    for own, fields in rows:
+        links = [e for target, kind in fields.get("dependencies", []) for e in edges(own, target, type=kind)]
+        source.append({"id": own, "title": own, **fields})
+        if "dependencies" in fields:
+            source[-1]["dependencies"] = links
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    made = open_board(folder, make=True)
+    try:
+        text = beads.render(source)
+        load(made, text)
+        written = {d["id"]: d for d in beads.parse(export_text(made, "beads", title="x"))}
+        for document in source:
+            assert same(document, written[document["id"]])
+        assert load(made, text)["updated"] == 0
+    finally:
+        made.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.cli.main import main
 from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.tickets.hooks import Hooks
 
@@ -124,3 +125,34 @@ def test_a_damaged_register_allows_nothing(board: Path) -> None:
     (board / "shared/hooks.json").write_text("{")
     assert hooks(board).run([EVENT]) == []
     assert not (board / "ran").exists()
+
+
+def test_hooks_of_a_board_follow_its_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert main(["ticket", "init"]) == 0
+    (folder / ".tickets/hooks").mkdir()
+    write(folder, "ticket.closed", "cat >> closed")
+    write(folder, "any", "exit 9")
+    capsys.readouterr()
+    assert main(["ticket", "create", "One", "--json"]) == 0
+    ticket = json.loads(capsys.readouterr().out)["data"]["id"]
+    assert main(["ticket", "hooks", "enable"]) == 0
+    assert "ticket.closed                enabled" in capsys.readouterr().out
+    assert main(["ticket", "update", ticket, "-p", "P0"]) == 0
+    assert not (folder / "closed").exists()
+    assert main(["ticket", "close", ticket, "--comment", "done"]) == 0
+    event = json.loads((folder / "closed").read_text())
+    assert (event["type"], event["subject"]) == ("ticket.closed", ticket)
+    capsys.readouterr()
+    assert main(["ticket", "hooks", "--json"]) == 0
+    found = {h["name"]: h for h in json.loads(capsys.readouterr().out)["data"]["items"]}
+    assert found["ticket.closed"]["failures"] == 0
+    assert found["any"]["failures"] == found["any"]["runs"] > 2
+    assert found["any"]["last_error"] == "exited with 9"
+    assert main(["ticket", "doctor"]) == 0

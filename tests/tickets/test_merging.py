@@ -6,11 +6,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.tickets.boards import git, open_board, repository
 
 from fairlead.tickets import driver
 from fairlead.tickets.doctor import examine, mend
 from fairlead.tickets.service import TicketService
+from tests.tickets.boards import git, open_board, repository
 
 
 def clones(tmp_path: Path, many: int = 3) -> list[Path]:
@@ -37,9 +37,13 @@ def test_different_fields_entries_labels_and_links_merge_in_an_unconfigured_clon
     git(right, "pull", "-q", str(left), "HEAD")
 
     mine, theirs = open_board(left, "left"), open_board(right, "right")
-    mine.update(first.id, {"title": "Pump runs dry at sea", "status": "in-progress", "assignee": "ann"}, add={"labels": ["db"]})
+    mine.update(
+        first.id, {"title": "Pump runs dry at sea", "status": "in-progress", "assignee": "ann"}, add={"labels": ["db"]}
+    )
     theirs.update(
-        first.id, {"priority": "critical", "description": "Seen twice."}, add={"labels": ["api"], "blocked_by": [other.id]}
+        first.id,
+        {"priority": "critical", "description": "Seen twice."},
+        add={"labels": ["api"], "blocked_by": [other.id]},
     )
     theirs.update(first.id, remove={"labels": ["hull"]})
     mine.add_entry(first.id, "comment", text="left says")
@@ -124,6 +128,53 @@ def test_both_sides_change_one_field_without_a_driver(tmp_path: Path) -> None:
     theirs.close()
 
 
+def test_the_driver_merges_what_both_sides_changed(tmp_path: Path) -> None:
+    left, right, _ = clones(tmp_path)
+    mine = open_board(left, "left")
+    driver.set_up(mine.board.place)
+    ticket = mine.create("ticket", {"title": "one", "description": "a\nb\nc"})
+    story = mine.add_entry(ticket.id, "requirement", title="must")
+    commit(left)
+    git(right, "pull", "-q", str(left), "HEAD")
+    theirs = open_board(right, "right")
+    mine.update(ticket.id, {"status": "blocked", "assignee": "ann", "description": "a\nmine\nc", "estimated_hours": 9})
+    theirs.update(
+        ticket.id, {"status": "closed", "priority": "high", "description": "a\nyours\nc", "estimated_hours": 10}
+    )
+    mine.update_entry(ticket.id, story.id, status="approved")
+    theirs.update_entry(ticket.id, story.id, status="verified", verified_by="bob")
+    commit(left)
+    commit(right)
+    git(left, "pull", "-q", "--no-rebase", "--no-edit", str(right), "HEAD")
+    found = mine.ticket(ticket.id)
+    assert (found.status, found.assignee, found.priority, found.estimated_hours) == ("closed", "ann", "high", 10)
+    assert found.description == "a\nmine\nyours\nc"
+    [requirement] = found.requirements
+    assert (requirement.status, requirement.verified_by) == ("verified", "bob")
+    git(right, "pull", "-q", "--no-rebase", "--no-edit", str(left), "HEAD")
+    assert theirs.ticket(ticket.id).revision == found.revision
+    mine.close()
+    theirs.close()
+
+
+def test_two_tickets_that_got_one_identifier_are_parted(tmp_path: Path) -> None:
+    left, right, _ = clones(tmp_path)
+    services = [open_board(left, "left"), open_board(right, "right")]
+    for service, title in zip(services, ("from the left", "from the right"), strict=True):
+        service.create("ticket", {"title": title}, id="same1")
+        commit(service.board.place.root)
+    mine = services[0]
+    merge = git(left, "pull", "--no-rebase", "--no-edit", str(right), "HEAD", check=False)
+    assert merge.returncode != 0
+    mend(mine.board, stage=True)
+    git(left, "commit", "-q", "--no-edit")
+    assert sorted(row["title"] for row in mine.rows()) == ["from the left", "from the right"]
+    assert mine.ticket("same1").title == "from the left"
+    assert examine(mine.board) == []
+    for service in services:
+        service.close()
+
+
 class Life:
     """One clone's random operations, and what may not be lost of them."""
 
@@ -170,7 +221,9 @@ class Life:
         self.service.update(thing, {"priority": self.random.choice(["critical", "high", "low"])})
 
     def status(self, thing: str) -> None:
-        self.service.update(thing, {"status": self.random.choice(["open", "in-progress", "blocked", "closed", "cancelled"])})
+        self.service.update(
+            thing, {"status": self.random.choice(["open", "in-progress", "blocked", "closed", "cancelled"])}
+        )
 
     def assign(self, thing: str) -> None:
         self.service.update(thing, {"assignee": self.random.choice(["ann", "bob", None])})
@@ -184,7 +237,9 @@ class Life:
         entries = self.service.entries(thing, "requirement")
         if entries and self.random.random() < 0.6:
             entry = self.random.choice(entries)
-            self.service.update_entry(thing, entry.id, status=self.random.choice(["approved", "implemented", "verified"]))
+            self.service.update_entry(
+                thing, entry.id, status=self.random.choice(["approved", "implemented", "verified"])
+            )
         else:
             self.service.add_entry(thing, "requirement", title="must hold", description="always")
 
@@ -241,7 +296,11 @@ def test_three_clones_do_random_work_and_converge(tmp_path: Path, seed: int, wit
     for life in lives:
         service = life.service
         assert [line for line in examine(service.board) if "circle" not in line] == []
-        found = {e.id for row in [*service.rows(None), *service.rows(None, deleted=True)] for e in service.entries_of(row["id"])}
+        found = {
+            e.id
+            for row in [*service.rows(None), *service.rows(None, deleted=True)]
+            for e in service.entries_of(row["id"])
+        }
         assert comments <= found
         assert {row["id"] for row in [*service.rows(None), *service.rows(None, deleted=True)]} == set(created)
         service.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import threading
@@ -14,10 +15,14 @@ from typing import Any
 import pytest
 
 from fairlead.cli.main import main
-from fairlead.clock import SystemClock
-from fairlead.errors import ConflictError, RateLimitedError
+from fairlead.clock import SystemClock, isoformat
+from fairlead.errors import ConflictError, InvalidInputError, RateLimitedError
 from fairlead.result import ErrorCategory, StepResult
+from fairlead.store import open_database
+from fairlead.tenancy import make_tenant
 from fairlead.tickets.model import Ticket
+from fairlead.tickets.plan import Author
+from fairlead.tickets.relational import RelationalBoard
 from fairlead.tickets.service import TicketService
 from fairlead.tickets.work import claims_of, command_runner, prompt_of, work
 from tests.tickets.boards import open_board
@@ -36,6 +41,30 @@ def service(folder: Path) -> Iterator[TicketService]:
     made = open_board(folder, seed=1)
     yield made
     made.close()
+
+
+def test_work_over_the_relational_store(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "server.db")
+    clock = SystemClock()
+    try:
+        server = TicketService(
+            RelationalBoard(database, make_tenant("acme")),
+            clock=clock,
+            entropy=os.urandom,
+            author=lambda: Author("server", isoformat(clock.now())),
+        )
+        server.create("ticket", {"title": "one"})
+
+        def run(agent: str, ticket: Ticket) -> StepResult:
+            time.sleep(0.3)
+            assert server.board.shared.claims(time.time())[ticket.id].agent == "dev-1"
+            return StepResult.ok("did it")
+
+        (done,) = do(server, run, lease=0.2)
+        assert (done.outcome, server.get(done.ticket_id).status) == ("closed", "closed")
+        assert server.board.shared.claims(time.time()) == {}
+    finally:
+        database.close()
 
 
 def do(service: TicketService, run: Any, agent: str = "dev-1", **options: Any) -> list[Any]:
@@ -266,3 +295,41 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "blocked" in capsys.readouterr().out
     assert main(["work", "--agent", "nobody-knows-this"]) == 1
     assert "nobody-knows-this" in capsys.readouterr().err
+
+
+def test_an_agent_of_the_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fairlead.agents import agent
+    from fairlead.app import Fairlead
+    from fairlead.verbs.context import Context
+    from fairlead.verbs.work import work as work_verb
+
+    @agent("counter")
+    def counter(ticket: dict[str, Any], prompt: str) -> dict[str, Any]:
+        if ticket["title"] == "Bad":
+            raise ValueError("cannot count")
+        return {"summary": f"{len(prompt.split())} words", "seen": ticket["id"]}
+
+    class Own(Context):
+        def open(self, *, create: bool = True) -> Fairlead:
+            app = super().open(create=create)
+            app.agents.register(counter)
+            return app
+
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert main(["ticket", "init"]) == 0
+    assert main(["ticket", "create", "Good", "-p", "P0", "--body", "one two three"]) == 0
+    assert main(["ticket", "create", "Bad"]) == 0
+    good, bad = work_verb(Own(), "counter")
+    assert (good["outcome"], good["reason"], good["exit_code"]) == ("closed", "10 words", 0)
+    assert (bad["outcome"], bad["exit_code"]) == ("blocked", 1)
+    assert "cannot count" in bad["reason"]
+    assert good["result"]["metadata"]["run"].startswith("run_")
+    with pytest.raises(InvalidInputError, match="it takes document"):
+        list(work_verb(Own(), "content.analyse"))
+    assert capsys.readouterr().err == ""

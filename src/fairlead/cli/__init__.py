@@ -1,1 +1,1 @@
-"""Room."""
+"""The face in a terminal: parses words, calls a verb, prints. It knows no verb by name."""

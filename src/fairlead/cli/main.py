@@ -85,12 +85,15 @@ def _exit_code(value: Any) -> int:
 
 
 def _write_json(kind: str, data: Any, *, line: bool) -> None:
-    import json
-
     document = {"schema_version": JSON_SCHEMA_VERSION, "kind": kind, "data": data}
-    text = json.dumps(
-        document, ensure_ascii=False, default=str, separators=(",", ":") if line else None, indent=None if line else 1
-    )
+    if line or not sys.stdout.isatty():
+        from fairlead.compact import dumps
+
+        text = dumps(document)
+    else:
+        import json
+
+        text = json.dumps(document, ensure_ascii=False, default=str, indent=1)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit, NewEntry, make_selection
 from fairlead.memory.memory import Memory
+from fairlead.memory.opening import open_memory
 from fairlead.memory.plan import IndexPlan
 from fairlead.memory.reuse import Match, Need, find, find_or_spawn
 from fairlead.memory.tiers import LocalTier, SharedTier
@@ -27,4 +28,5 @@ __all__ = [
     "find",
     "find_or_spawn",
     "make_selection",
+    "open_memory",
 ]

@@ -40,6 +40,14 @@ class IndexPlan(NamedTuple):
         return self.targets[target](dimensions, namespace)
 
 
+def plan_in(home: Path, *, postgres: str = "", load_most: int | None = None) -> IndexPlan:
+    """The plan of an installation: files below ``home``, Qdrant's engine as a target, PostgreSQL when it is named."""
+    targets: dict[str, MakeIndex] = {"qdrant": qdrant_in(home / "indexes" / "qdrant")}
+    if postgres:
+        targets["pgvector"] = pgvector_at(postgres)
+    return IndexPlan(home / "indexes", load_most, targets)
+
+
 def qdrant_in(folder: Path) -> MakeIndex:
     """Qdrant's engine in this process, a shard for each namespace below ``folder``."""
 

@@ -38,9 +38,9 @@ from fairlead.store.memory import EVERYTHING, EntryRow, NamespaceRow, Scope, Sel
 from fairlead.store.memory_graph import GraphRows
 from fairlead.tenancy import Tenant
 
-CANDIDATES = 64
+CANDIDATES = 48
 _SHARING = 24
-_ECHO_OF, _ECHO_SHARE = 3, 0.5
+_ECHO_OF, _ECHO_SHARE = 3, 0.8
 _HOPS, _MENTIONS = 2, 20
 _LEAST_LIKENESS = 0.12
 _SMALL = 2_000
@@ -108,8 +108,12 @@ class _Recall:
         import numpy as np
 
         pool = self._widened(np.sort(self.scan.best(CANDIDATES, self.allowed)))
-        similarity, why = self._similarity(pool)
-        pool, similarity, why = self._with_dense(pool, similarity, why)
+        if self.question.certain <= 1 and len(pool):
+            similarity, why = self._similarity(pool)
+            if margin(similarity.tolist()) < self.question.certain:
+                pool, similarity, why = self._with_dense(pool)
+        else:
+            pool, similarity, why = self._with_dense(pool)
         pool, similarity, why = self._with_graph(pool, similarity, why)
         if not len(pool):
             return []
@@ -177,24 +181,19 @@ class _Recall:
         ]
         return vectors.against([(1.0, query), *echoed])
 
-    def _with_dense(self, pool: Any, similarity: Any, why: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-        """The same with the embedding model's word, unless the built-in terms are certain."""
+    def _with_dense(self, pool: Any) -> tuple[Any, Any, dict[str, Any]]:
+        """Similarity with the embedding model's word and candidates, where the namespace has vectors of it."""
         import numpy as np
 
-        vectors = self.index.vectors
-        if self.embedder is None or vectors is None or self.index.model != self.embedder.name:
-            return pool, similarity, why
-        if not self.question.text.strip() or margin(similarity.tolist()) >= self.question.certain:
-            return pool, similarity, why
-        vector = unit(self.embedder.embed([self.question.text])[0])
+        vectors, text = self.index.vectors, self.question.text
+        if self.embedder is None or vectors is None or self.index.model != self.embedder.name or not text.strip():
+            return pool, *self._similarity(pool)
+        vector = unit(self.embedder.embed([text])[0])
         numbers, _ = vectors.search(vector, CANDIDATES, self.allowed)
-        wider = np.union1d(pool, numbers)
-        if len(wider) > len(pool):
-            pool = wider
-            similarity, why = self._similarity(pool)
+        pool = np.union1d(pool, numbers)
+        similarity, why = self._similarity(pool)
         semantic = vectors.score(vector, pool)
-        similarity = similarity + self.weights.semantic * stretched(semantic)
-        return pool, similarity, {**why, "semantic": semantic}
+        return pool, similarity + self.weights.semantic * stretched(semantic), {**why, "semantic": semantic}
 
     # ── the graph ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,17 +232,14 @@ class _Recall:
         """Each of the best gives a part of its score to the entries before and after it from the same source."""
         import numpy as np
 
-        weights, best = self.weights, np.argsort(-similarity, kind="stable")[:_SHARING]
+        weights = self.weights
+        best = np.argsort(-similarity, kind="stable")[:_SHARING]
+        own = {int(pool[at]): float(similarity[at]) for at in best}
         gained: dict[int, float] = {}
-        rows = self.scope.among("memory_entries", "seq, source", "seq", pool[best].tolist(), "source <> ''")
-        sources = {int(seq): str(source) for seq, source in rows}
-        for at in best.tolist():
-            number, own = int(pool[at]), float(similarity[at])
-            if number in sources:
-                before, after = self.scope.beside(number, sources[number])
-                for neighbour, share in ((after, weights.before), (before, weights.after)):
-                    if neighbour is not None and share > 0:
-                        gained[neighbour] = gained.get(neighbour, 0.0) + share * own
+        for number, (before, after) in self.scope.beside(own).items():
+            for neighbour, share in ((after, weights.before), (before, weights.after)):
+                if neighbour is not None and share > 0:
+                    gained[neighbour] = gained.get(neighbour, 0.0) + share * own[number]
         if not gained:
             return pool, similarity, why
         pool, similarity, why = self._widen(pool, similarity, why, gained)

@@ -168,7 +168,7 @@ class Control:
     def drained(self, execution: Execution) -> None:
         if execution.run.id not in self._drained and not execution.stopping:
             self._drained.add(execution.run.id)
-            execution.note("run.drained", {})
+            execution.ledger.note("run.drained", {})
 
     async def _resume(self, execution: Execution, args: Args, cause: str) -> Args:
         run = execution.run
@@ -242,12 +242,12 @@ class Control:
 
     async def _steer(self, execution: Execution, args: Args, cause: str) -> Args:
         message_id = str(args.get("message_id") or new_id("msg"))
-        if execution.has_message(message_id):
+        if message_id in execution.inbox:
             # The process died between taking the request and answering it; it is answered now and not taken twice.
             return {"message_id": message_id}
         facts = {"message_id": message_id, "message": args["message"]}
         await self.engine.store.append(self._draft(execution.run, "run.steered", facts, cause))
-        execution.put_message(message_id, args["message"])
+        execution.inbox.put(message_id, args["message"])
         return {"message_id": message_id}
 
     async def _command(self, execution: Execution, args: Args, cause: str) -> Args:
@@ -271,15 +271,14 @@ class Control:
         row = await self._write_decision(run, args, cause)
         if asked is not None:
             if row is not None:
-                execution.journal[row.key] = row
+                execution.ledger.rows[row.key] = row
             execution.blocked.pop(key, None)
         if run.id in self._stalling:
             self._stalling.discard(run.id)
             await self.engine.store.transition(
                 run.id, ("paused",), "running", owner=run.owner, waiting_for=_waiting(execution)
             )
-            execution.held = False
-            execution._opened.set()
+            execution.reopen()
         if asked is None:
             execution.unblock(key, row)
         elif not asked.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,9 @@ from fairlead.runtime.states import PermissionMode, RunState, sources_of
 from fairlead.store.codec import PAYLOAD_VERSION, decode, encode
 from fairlead.store.port import JournalRow, RunRow, RunStore
 from fairlead.tenancy import Tenant, require_tenant
+
+_STARTS = 50
+"""Runs accepted in one turn of the event loop."""
 
 
 class RuntimeOptions(NamedTuple):
@@ -99,6 +103,8 @@ class Runtime:
         self._plans: dict[int, tuple[Workflow, int, Plan]] = {}
         self._finished: dict[str, asyncio.Future[StepResult]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._starting = 0
+        self._turns: deque[asyncio.Future[None]] = deque()
         self._limiters: dict[tuple[str | None, str], tuple[Limiter, ...]] = {}
         self._global = None if options.max_concurrency is None else Limiter(options.max_concurrency)
         self._by_agent: dict[str, Limiter] = {}
@@ -160,9 +166,11 @@ class Runtime:
         await execution.drain(self.options.shutdown_grace)
         run_id = execution.run.id
         if execution.done.done():
-            await asyncio.wait([self._finished[run_id]])
+            finished = self._finished.get(run_id)
+            if finished is not None:
+                await asyncio.wait([finished])
             return
-        event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.journal)}, cause)
+        event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.ledger.rows)}, cause)
         self.executions.pop(run_id, None)
         future = self._finished.pop(run_id)
         try:
@@ -202,6 +210,8 @@ class Runtime:
         gives the earlier run. Raises :class:`InvalidInputError` or :class:`InvalidGraphError` before anything is
         stored.
         """
+        if (turn := self._turn()) is not None:
+            await turn
         if self._closing:
             raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
         workflow = self.workflow_of(target)
@@ -251,6 +261,27 @@ class Runtime:
         elif stored.id not in self.executions and not RunState(stored.state).finished and not self.is_owned(stored):
             await self.adopt(stored, cause)
         return RunHandle(self, stored.id)
+
+    def _turn(self) -> asyncio.Future[None] | None:
+        """What a start waits for when many come at once: a thousand in one turn would hold up the whole loop."""
+        if self._starting == 0:
+            self.loop.call_soon(self._admit_starts)
+        self._starting += 1
+        if self._starting <= _STARTS and not self._turns:
+            return None
+        turn = self.loop.create_future()
+        self._turns.append(turn)
+        return turn
+
+    def _admit_starts(self) -> None:
+        self._starting = 0
+        while self._turns and self._starting < _STARTS:
+            turn = self._turns.popleft()
+            if not turn.done():
+                self._starting += 1
+                turn.set_result(None)
+        if self._starting:
+            self.loop.call_soon(self._admit_starts)
 
     def workflow_of(self, target: Any) -> Workflow:
         """What is to be run, as a workflow."""
@@ -345,7 +376,7 @@ class Runtime:
         for said in history:
             if said.type == "run.steered":
                 message_id = said.data["message_id"]
-                execution.put_message(message_id, said.data["message"], delivered=message_id in delivered)
+                execution.inbox.put(message_id, said.data["message"], delivered=message_id in delivered)
         self._control.look()
         return execution
 

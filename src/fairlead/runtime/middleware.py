@@ -23,6 +23,8 @@ from fairlead.runtime.step import Invoke, StepContext
 
 
 class Middleware(Protocol):
+    """Wraps the call of a node's steps; asked once per node, ``agent`` is the name under which they count."""
+
     def wrap(self, node: Node, agent: str | None, call: Invoke) -> Invoke: ...
 
 

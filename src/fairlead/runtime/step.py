@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fairlead.errors import EffectUnknownError, FairleadError, ForbiddenError, NotFoundError, StopError
+from fairlead.events import Draft
 from fairlead.result import StepResult
 from fairlead.runtime.graph import Node
 from fairlead.runtime.hooks import Moment
@@ -141,11 +142,11 @@ class StepContext:
         return self.execution.permission_mode
 
     def value_at(self, position: int) -> Any:
-        return self.execution.values[position]
+        return self.execution.flow.values[position]
 
     def names(self) -> dict[str, Any]:
         """What expressions see."""
-        return {"inputs": self.inputs, "steps": self.execution.step_values, "item": self.item, "index": self.index}
+        return {"inputs": self.inputs, "steps": self.execution.flow.step_values, "item": self.item, "index": self.index}
 
     # ── reporting ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,7 +158,7 @@ class StepContext:
 
     def note(self, type_: str, **data: Any) -> None:
         """Adds an event about this step to the history."""
-        self.execution.note(type_, {"step": self.key, **data})
+        self.execution.ledger.note(type_, {"step": self.key, **data})
 
     def charge(self, **amounts: float) -> None:
         """Adds to the step's usage, for example ``cost_usd=0.002, input_tokens=812``."""
@@ -175,7 +176,7 @@ class StepContext:
 
     def messages(self) -> list[str]:
         """Takes the messages an operator steered the run with since the last call; each is receipted."""
-        return self.execution.take_messages(self.key)
+        return self.execution.inbox.take(self.key)
 
     async def take_messages(self, key: str) -> list[str]:
         """Like :meth:`messages`, but what was taken is journaled under ``key``.
@@ -183,13 +184,13 @@ class StepContext:
         A resumed or repeated step is given the same messages at the same place, and a message whose receipt is durable
         cannot be lost with the process.
         """
-        return await self.execution.keep_messages(self, self._here().part_key("", key))
+        return await self.execution.inbox.keep(self.key, self._here().part_key("", key))
 
     async def ask(self, question: str, *, name: str = "approval", key: str | None = None) -> Any:
         """Waits for a person's decision and returns it. The answer is journaled: it is asked once."""
         scope = self._here()
         full = scope.part_key(name, key)
-        known = self.execution.journaled(full)
+        known = self.execution.ledger.kept(full)
         if known is not None:
             return known.data
         return await self.execution.ask(full, question, scope)
@@ -213,7 +214,7 @@ class StepContext:
 
         Raises :class:`EffectUnknownError` when nobody knows whether it has.
         """
-        return self.execution.journaled(self._here().part_key("", key))
+        return self.execution.ledger.kept(self._here().part_key("", key))
 
     async def keep(self, name: str, value: Any, *, key: str, codec: Codec | None = None) -> Any:
         """Writes down ``value`` as how the part under ``key`` ended, whatever the journal said of it; returns it.
@@ -222,7 +223,8 @@ class StepContext:
         """
         full = self._here().part_key(name, key)
         data = value if codec is None else codec.dump(value)
-        kept = await self.execution.record_part(self, full, "sub", name, self.execution.clock.now(), data)
+        ledger = self.execution.ledger
+        kept = await ledger.record_part(full, "sub", data, attempts=self.attempt, started=ledger.clock.now())
         return kept if codec is None else codec.load(kept)
 
     async def step(
@@ -248,7 +250,7 @@ class StepContext:
         """
         scope = self._here()
         full = scope.part_key(name, key)
-        known = self.execution.journaled(full)
+        known = self.execution.ledger.kept(full)
         if known is not None:
             return known.data if codec is None else codec.load(known.data)
         await self.safe_point()
@@ -280,24 +282,29 @@ class StepContext:
             args, kwargs = tuple(given["args"]), dict(given["kwargs"])
         started = self.execution.clock.now()
         if effect:
-            await self.execution.record_part_start(key, kind, started)
+            await self.execution.ledger.record_part_start(key, kind, started)
         try:
             value = call(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = await value
         except Exception as exc:
             if kind in ("model", "tool"):
-                self.execution.note(f"{kind}.failed", {"step": self.key, "name": name, "error": _text(exc)})
+                self.execution.ledger.note(f"{kind}.failed", {"step": self.key, "name": name, "error": _text(exc)})
             if fire is not None:
                 await fire(Moment(f"{kind}.error", name, self.run_id, self.tenant, _text(exc)))
             if effect:
-                await self.execution.forget_start(key)
+                await self.execution.ledger.forget_start(key)
             raise
         if fire is not None:
             value = await fire(Moment(f"{kind}.post", name, self.run_id, self.tenant, value))
-        return await self.execution.record_part(
-            self, key, kind, name, started, value if codec is None else codec.dump(value)
-        )
+        ledger = self.execution.ledger
+        drafts: tuple[Draft, ...] = ()
+        if kind in ("model", "tool"):
+            now = ledger.clock.now()
+            facts = {"step": self.key, "name": name, "seconds": round(now - started, 6)}
+            drafts = (ledger.draft(f"{kind}.called", facts, now),)
+        kept = value if codec is None else codec.dump(value)
+        return await ledger.record_part(key, kind, kept, attempts=self.attempt, started=started, drafts=drafts)
 
     async def call(self, target: Any, /, **inputs: Any) -> Any:
         """Starts a child run, waits for it and returns its result; a failed child raises.

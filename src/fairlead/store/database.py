@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,9 @@ Reading = Callable[["Reader"], T]
 
 _MOST_UNITS = 2000
 """Units in one transaction at most, so that a flood cannot hold the first waiter back for long."""
+
+_BURST = 100
+"""Waiters released in one turn of an event loop: a thousand at once would hold up everything else on it."""
 
 
 class Connection(Protocol):
@@ -217,19 +221,22 @@ class Database:
     def _run(self, connection: Connection) -> None:
         try:
             version = self.dialect.foreign_version(connection)
+            due = 0.0
             while True:
                 # The queue is looked at once more after the flag is up: a producer either sees the flag and wakes
                 # this thread, or had put its unit in before this look.
                 self._sleeping = True
                 if not self._queue and not self._closing:
-                    self._wake.wait(self._poll_interval if self._watchers else None)
+                    self._wake.wait(max(0.0, due - time.monotonic()) if self._watchers else None)
                 self._sleeping = False
                 self._wake.clear()
                 while self._queue:
                     self._commit(connection, self._take())
                 if self._closing and not self._queue:
                     break
-                if self._watchers:
+                # Asked once per interval, however often this thread's own work wakes it in between.
+                if self._watchers and (now := time.monotonic()) >= due:
+                    due = now + self._poll_interval
                     seen = self.dialect.foreign_version(connection)
                     if seen != version:
                         version = seen
@@ -303,9 +310,10 @@ class Database:
                 self._listener = None
                 continue
 
-    def _settle(self, members: list[_Waiting]) -> None:
-        self._publish(members)
-        for waiting in members:
+    def _settle(self, members: list[_Waiting], begin: int = 0) -> None:
+        if begin == 0:
+            self._publish(members)
+        for waiting in members[begin : begin + _BURST]:
             future = waiting.future
             if future is None:
                 if waiting.error is not None:
@@ -315,6 +323,9 @@ class Database:
                     future.set_exception(waiting.error)
                 else:
                     future.set_result(waiting.result)
+        rest = begin + _BURST
+        if rest < len(members) and (loop := members[0].loop) is not None:
+            loop.call_soon(self._settle, members, rest)
 
     def _publish(self, members: Iterable[_Waiting]) -> None:
         # Asked after the commit: who subscribes from now on finds in the history what is not told here.

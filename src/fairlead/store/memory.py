@@ -225,11 +225,14 @@ class Scope:
             found += [EntryRow(*r) for r in rows]
         return found
 
-    def beside(self, seq: int, source: str) -> tuple[int | None, int | None]:
-        """The numbers of the entries before and after one, of the same source, in the order of remembering."""
-        before = self.rows("memory_entries", "max(seq)", "source = ? AND seq < ?", (source, seq))
-        after = self.rows("memory_entries", "min(seq)", "source = ? AND seq > ?", (source, seq))
-        return before[0][0], after[0][0]
+    def beside(self, numbers: Iterable[int]) -> dict[int, tuple[int | None, int | None]]:
+        """The entries before and after each, of the same source, in the order of remembering; none without a source."""
+        near = "SELECT {}(b.seq) FROM memory_entries b WHERE b.namespace = {} AND b.source = {} AND b.seq {} {}"
+        own = [f"memory_entries.{column}" for column in ("namespace", "source", "seq")]
+        before = near.format("max", own[0], own[1], "<", own[2])
+        after = near.format("min", own[0], own[1], ">", own[2])
+        rows = self.among("memory_entries", f"seq, ({before}), ({after})", "seq", numbers, "source <> ''")
+        return {int(seq): (earlier, later) for seq, earlier, later in rows}
 
     def insert_entries(self, rows: Sequence[EntryRow], lengths: Sequence[int]) -> None:
         """New entries with the number of words of each."""

@@ -27,7 +27,7 @@ BOARD = ""
 _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tk_things (
-    n INTEGER PRIMARY KEY, board TEXT NOT NULL, {", ".join(f"{c}{' INTEGER' if c == 'priority' else ''}" for c in COLUMNS)},
+    n INTEGER PRIMARY KEY, board TEXT NOT NULL, {", ".join(COLUMNS)},
     UNIQUE (board, id)
 );
 CREATE INDEX tk_things_open ON tk_things (board, kind, deleted, status, priority, created_at);
@@ -333,25 +333,55 @@ def full_text_query(text: str, *, any_term: bool = False) -> str:
     return (" OR " if any_term else " AND ").join(terms)
 
 
+_MOST_RANKED = 3000
+"""Matches that are ranked. A word that more things have says little about any of them, and ranking them all costs
+more than everything else; of so many the latest are ranked."""
+
+
 def search(
     rows: Any, board: str, expression: str, where: str, values: Sequence[Any], *, limit: int, offset: int
 ) -> list[tuple[Any, ...]]:
-    """(columns of the thing..., score, snippet) of the best matches. A higher score is better; a hit in the title
-    counts most."""
+    """(columns of the thing..., score, snippet) of the best matches by BM25. A higher score is better; a hit in the
+    title counts most."""
+    floor = rows(
+        "SELECT rowid FROM tk_text WHERE tk_text MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?",
+        [expression, _MOST_RANKED],
+    )
     best = rows(
         "SELECT t.n, bm25(tk_text, 8.0, 2.0, 1.0, 1.0) AS r FROM tk_text JOIN tk_things t ON t.n = tk_text.rowid "
-        f"WHERE tk_text MATCH ? AND {where} ORDER BY r, t.id LIMIT ? OFFSET ?",
-        [expression, *values, limit, offset],
+        f"WHERE tk_text MATCH ? AND tk_text.rowid > ? AND {where} ORDER BY r, t.id LIMIT ? OFFSET ?",
+        [expression, floor[0][0] if floor else -1, *values, limit, offset],
     )
-    if not best:
-        return []
-    score = dict(best)
-    marks = ", ".join("?" * len(best))
     columns = ", ".join(f"t.{c}" for c in COLUMNS)
-    found = rows(
-        f"SELECT t.n, {columns}, snippet(tk_text, -1, '[', ']', '…', 12) FROM tk_text "
-        f"JOIN tk_things t ON t.n = tk_text.rowid WHERE tk_text MATCH ? AND tk_text.rowid IN ({marks})",
-        [expression, *score],
-    )
-    by_number = {row[0]: row for row in found}
-    return [(*by_number[n][1:-1], -score[n], by_number[n][-1]) for n, _ in best]
+    one = f"SELECT {columns}, x.title, x.body, x.notes FROM tk_things t JOIN tk_text x ON x.rowid = t.n WHERE t.n = ?"
+    words = [w.strip('"*') for w in expression.replace(" OR ", " AND ").split(" AND ")]
+    found = []
+    for number, rank in best:
+        [row] = rows(one, [number])
+        found.append((*row[:-3], -rank, snippet(words, row[-2], row[-1], row[-3])))
+    return found
+
+
+def snippet(words: Sequence[str], *texts: str) -> str:
+    """A piece of the first text in which one of the words occurs, with the words in brackets.
+
+    Not FTS5's own function: that goes through all positions of a word on the board once for every row it is asked for.
+    """
+    for text in texts:
+        lower = text.lower()
+        places = [at for at in (lower.find(word.lower()) for word in words) if at >= 0]
+        if places:
+            start, end = max(min(places) - 30, 0), min(places) + 90
+            piece = " ".join(text[start:end].split())
+            for word in words:
+                piece = _bracketed(piece, word)
+            return f"{'…' if start else ''}{piece}{'…' if end < len(text) else ''}"
+    return " ".join(texts[0][:90].split())
+
+
+def _bracketed(piece: str, word: str) -> str:
+    out, lower, at = [], piece.lower(), 0
+    while word and (hit := lower.find(word.lower(), at)) >= 0:
+        out += [piece[at:hit], "[", piece[hit : hit + len(word)], "]"]
+        at = hit + len(word)
+    return "".join([*out, piece[at:]])

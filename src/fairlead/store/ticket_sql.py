@@ -201,22 +201,22 @@ def resolve(rows: Rows, board: str, prefix: str, kind: str | None, limit: int = 
     """(id, kind, title, deleted) of the things whose identifier is or begins with ``prefix``; an exact hit is alone."""
     exact = rows("SELECT id, kind, title, deleted FROM tk_things WHERE board = ? AND id = ?", [board, prefix])
     if exact:
-        return exact  # type: ignore[return-value] # a row of four columns
+        return exact
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     sql = "SELECT id, kind, title, deleted FROM tk_things WHERE board = ? AND id >= ? AND id < ? AND deleted = 0"
     values: list[Any] = [board, prefix, end]
     if kind:
         sql += " AND kind = ?"
         values.append(kind)
-    return rows(f"{sql} ORDER BY id LIMIT ?", [*values, limit])  # type: ignore[return-value] # as above
+    return rows(f"{sql} ORDER BY id LIMIT ?", [*values, limit])
 
 
 def edges(rows: Rows, board: str, type_: str = "blocked_by") -> list[tuple[str, str]]:
     """(thing, other) of every edge of a type; ``parent`` gives (child, parent)."""
     if type_ == "parent":
         sql = "SELECT id, parent_id FROM tk_things WHERE board = ? AND parent_id IS NOT NULL"
-        return rows(sql, [board])  # type: ignore[return-value] # a row of two columns
-    return rows("SELECT id, other FROM tk_edges WHERE board = ? AND type = ?", [board, type_])  # type: ignore[return-value]
+        return rows(sql, [board])
+    return rows("SELECT id, other FROM tk_edges WHERE board = ? AND type = ?", [board, type_])
 
 
 def other_ends(rows: Rows, board: str, thing_id: str) -> tuple[list[str], list[str], list[str]]:
@@ -231,7 +231,7 @@ def other_ends(rows: Rows, board: str, thing_id: str) -> tuple[list[str], list[s
         [board, thing_id],
     )
     members = rows(
-        "SELECT id FROM tk_things WHERE board = ? AND epic_id = ? AND kind = 'ticket' AND deleted = 0 "
+        "SELECT id FROM tk_things WHERE board = ? AND epic_id = ? AND coalesce(kind, '') = 'ticket' AND deleted = 0 "
         "ORDER BY created_at, id",
         [board, thing_id],
     )
@@ -262,4 +262,4 @@ def changes(rows: Rows, board: str, thing_id: str | None, since: str | None, lim
     if since is not None:
         sql += " AND at >= ?"
         values.append(since)
-    return rows(f"{sql} ORDER BY at DESC, id DESC LIMIT ?", [*values, limit])  # type: ignore[return-value] # three columns
+    return rows(f"{sql} ORDER BY at DESC, id DESC LIMIT ?", [*values, limit])

@@ -201,13 +201,15 @@ class TicketState:
     def add_events(self, events: Iterable[tuple[str, str, str, str, str, str, float]]) -> list[int]:
         """Adds (id, type, subject, data, source, cause, time) where the id is new; the numbers of those added."""
         sql = "INSERT OR IGNORE INTO events (id, type, subject, data, source, cause, time) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        added = []
         with self.transaction():
-            for event in events:
-                cursor = self._connection.execute(sql, event)
-                if cursor.rowcount > 0:
-                    added.append(int(cursor.lastrowid or 0))
-        return added
+            last = self.last_event()
+            self._connection.executemany(sql, events)
+            added = self._connection.execute("SELECT seq FROM events WHERE seq > ? ORDER BY seq", (last,)).fetchall()
+        return [int(row[0]) for row in added]
+
+    def told(self) -> set[str]:
+        """The identifiers of all events."""
+        return {row[0] for row in self._connection.execute("SELECT id FROM events")}
 
     def events(
         self,

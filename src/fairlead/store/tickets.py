@@ -173,7 +173,7 @@ class TenantState:
         for clause, value in (("subject = ?", subject), ("time >= ?", since)):
             if value is not None:
                 where.append(clause)
-                values.append(value)  # type: ignore[arg-type] # parameters of several kinds
+                values.append(value)
         sql = (
             "SELECT idx, id, type, subject, data, source, cause, time FROM events "
             f"WHERE {' AND '.join(where)} ORDER BY idx {'DESC' if newest else ''} LIMIT ?"

@@ -46,7 +46,7 @@ def keeps_every_field(service: TicketService) -> None:
         "extras": {"x_odd": "a\nb", "x_plain": "|"},
     }
     made = service.create("ticket", values, add={"labels": ["db", "area: a/b"], "related_to": [parent.id]})
-    found = service.get(made.id)
+    found = service.ticket(made.id)
     assert found == made
     assert (found.title, found.priority, found.estimated_hours, found.story_points) == (
         "Pump: runs dry #1",
@@ -57,8 +57,8 @@ def keeps_every_field(service: TicketService) -> None:
     assert found.description == values["description"]
     assert dict(found.extras) == values["extras"]
     assert found.labels == ("area: a/b", "db")
-    assert service.get(parent.id).child_ticket_ids == (made.id,)
-    assert service.get(epic.id).ticket_ids == (made.id,)
+    assert service.ticket(parent.id).child_ticket_ids == (made.id,)
+    assert [row["id"] for row in service.rows(epic=epic.id)] == [made.id]
     assert {f.name for f in FIELDS["ticket"]} <= {*found._fields, "reporter_email"}
 
 
@@ -109,7 +109,7 @@ def refuses_circles_and_names_them(service: TicketService) -> None:
     _refused(InvalidInputError, lambda: service.update(a, add={"blocked_by": [a]}))
     service.update(b, {"parent_ticket_id": a})
     _refused(InvalidGraphError, lambda: service.update(a, {"parent_ticket_id": b}))
-    assert service.get(a).blocks == (b,)
+    assert service.ticket(a).blocks == (b,)
 
 
 def computes_readiness(service: TicketService) -> None:
@@ -131,7 +131,7 @@ def keeps_entries(service: TicketService) -> None:
     service.add_entry(ticket.id, "comment", text="line 1\n\nline 2")
     requirement = service.add_entry(ticket.id, "requirement", title="must", acceptance_criteria=["a", "b"])
     service.update_entry(ticket.id, requirement.id, status="verified", verified_by="ann")
-    found = service.get(ticket.id)
+    found = service.ticket(ticket.id)
     assert {c.text for c in found.comments} == {"at birth", "line 1\n\nline 2"}
     [kept] = found.requirements
     assert (kept.status, kept.acceptance_criteria, kept.verified_by) == ("verified", ("a", "b"), "ann")
@@ -176,7 +176,7 @@ def tells_the_truth_about_batches(service: TicketService) -> None:
     done = service.apply(plan)
     assert done.success
     assert (done.operations_executed, len(done.created_ids), done.updated_ids) == (3, 2, (kept.id,))
-    assert service.get(done.created_ids[1]).blocked_by == (done.created_ids[0],)
+    assert service.ticket(done.created_ids[1]).blocked_by == (done.created_ids[0],)
     bad = [*plan, Operation("update", "zzzz", values={"priority": "low"}), Operation("delete", "yyyy")]
     refused = service.apply(bad)
     assert (refused.success, refused.rolled_back, refused.operations_executed) == (False, True, 0)
@@ -260,11 +260,28 @@ def tells_events_when_they_are_true(service: TicketService) -> None:
     assert not service.apply([Operation("create", values={"title": "x"}), Operation("delete", "zzzz")]).success
     assert service.board.shared.last_event() == before, "what was rolled back tells nothing"
     told = [row[2] for row in service.board.shared.events(limit=1000)]
-    expected = (
-        "ticket.created ticket.updated ticket.assigned ticket.commented ticket.updated ticket.closed ticket.updated "
-        "ticket.reopened requirement.added ticket.updated requirement.verified ticket.updated test.failed "
-        "ticket.updated test.passed milestone.reached epic.created epic.updated epic.completed ticket.deleted"
-    ).split()
+    expected = [
+        "ticket.created",
+        "ticket.updated",
+        "ticket.assigned",
+        "ticket.commented",
+        "ticket.updated",
+        "ticket.closed",
+        "ticket.updated",
+        "ticket.reopened",
+        "requirement.added",
+        "ticket.updated",
+        "requirement.verified",
+        "ticket.updated",
+        "test.failed",
+        "ticket.updated",
+        "test.passed",
+        "milestone.reached",
+        "epic.created",
+        "epic.updated",
+        "epic.completed",
+        "ticket.deleted",
+    ]
     assert told == expected, told
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from fairlead.clock import Clock
     from fairlead.store.ticket_state import TicketState
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
     from fairlead.tickets.place import Place
     from fairlead.tickets.reading import Reading, Record
     from fairlead.tickets.state import State
@@ -119,7 +119,8 @@ class FileBoard:
             return os.stat(self.place.tickets).st_mtime_ns
         except FileNotFoundError:
             raise NotInitialisedError(
-                f"{self.place.tickets} is gone.", remedy="Run `fairlead ticket init`, or check out a branch that has it."
+                f"{self.place.tickets} is gone.",
+                remedy="Run `fairlead ticket init`, or check out a branch that has it.",
             ) from None
 
     def _signs(self) -> str:
@@ -158,7 +159,11 @@ class FileBoard:
         if force or total != known_total:
             with self._steady():
                 overlay = intents.pending(self.place.own)
-                stats, total = self._stats()
+                again = self._folder_time()
+                if again != here:
+                    # A writer was at work during the look.
+                    here = again
+                    stats, total = self._stats()
                 changed = self._follow(stats, total, overlay, here, moved, cost)
         elif cost > _QUICK or moved != index.meta("signs")[0] or here != index.meta("folder")[0]:
             self._note(folder=here, signs=moved, looked=self.clock.now(), cost=cost)
@@ -201,6 +206,18 @@ class FileBoard:
         return len(readings) + len(gone) + len(missing)
 
     def _build(self) -> int:
+        import gc
+
+        # Thousands of records that live until the end make the collector go through them again and again.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._built()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _built(self) -> int:
         from fairlead.tickets.reading import indexed
 
         index = self.index
@@ -214,7 +231,8 @@ class FileBoard:
                 index.empty()
                 changed, _ = _compare(stats, {}, overlay)
                 readings = self._read(changed, overlay)
-                index.put((indexed(r) for r in readings.values()), new=True)
+                in_order = sorted(readings.values(), key=lambda r: r.state.values.get("created_at") or "")
+                index.put((indexed(r) for r in in_order), new=True)
                 self._strays(stats)
                 total = total if _is_settled(readings, overlay) else -1
                 index.set_meta(folder=here, signs=moved, looked=self.clock.now(), cost=cost, total=total)
@@ -332,7 +350,7 @@ class FileBoard:
             return result
 
     def writing(self) -> _Alone:
-        """Nobody else writes during the block; an unfinished write is finished first and the index brought up to date."""
+        """Nobody else writes during the block; an unfinished write is finished first, the index follows the files."""
         return _Alone(self)
 
     def _steady(self) -> intents.Steady | _Nothing:
@@ -468,7 +486,9 @@ class FileSession:
         if thing_id in self.readings:
             state = self.readings[thing_id].state
             return None if state.deleted else state.kind
-        rows = self.board.index.rows("SELECT kind FROM tk_things WHERE board = '' AND id = ? AND deleted = 0", (thing_id,))
+        rows = self.board.index.rows(
+            "SELECT kind FROM tk_things WHERE board = '' AND id = ? AND deleted = 0", (thing_id,)
+        )
         return rows[0][0] if rows else None
 
     def resolve(self, prefix: str) -> list[tuple[str, str, str, int]]:
@@ -595,7 +615,12 @@ def _check_writable(reading: Reading, tickets: str) -> None:
 def check_size(state: State) -> None:
     """:class:`InvalidInputError` for a label that cannot be a file's name."""
     for label in state.sets.get("labels", ()):
-        if not label.strip() or len(label) > layout.MOST_LABEL or len(layout.encode(label)) > 200 or not label.isprintable():
+        if (
+            not label.strip()
+            or len(label) > layout.MOST_LABEL
+            or len(layout.encode(label)) > 200
+            or not label.isprintable()
+        ):
             raise InvalidInputError(
                 f"label {label[:60]!r} cannot be used.",
                 remedy=f"Use 1 to {layout.MOST_LABEL} printable characters.",
@@ -616,7 +641,7 @@ def _weight(stat: tuple[int, int, int, int]) -> int:
 
 
 def _stat_of(tickets: str, thing_id: str) -> tuple[int, int, int, int]:
-    path = os.path.join(tickets, thing_id)
+    path = f"{tickets}{os.sep}{thing_id}"
     try:
         stat = os.lstat(path + ".md")
     except FileNotFoundError:

@@ -47,10 +47,11 @@ class RecordCache:
             return None
         kind, record, sign, until = kept
         reason = "expired" if self._clock.monotonic() > until else None
-        if reason is None and (self._generation != board.generation() or sign != board.sign(thing_id)):
+        moved = reason is None and self._generation != board.generation()
+        if moved or (reason is None and sign != board.sign(thing_id)):
             reason = "invalidated"
         if reason is not None:
-            if reason == "invalidated" and self._generation != board.generation():
+            if moved:
                 # Another process has written: what belongs together may have changed together.
                 self.counts["invalidated"] += len(self._kept)
                 self._kept.clear()

@@ -22,7 +22,7 @@ from fairlead.tickets.files import quote, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
 
     Edit = tuple[str, str | None, str | None]
 
@@ -45,7 +45,7 @@ def render(change: Change) -> str:
 
 def parse(text: str, thing_id: str, change_id: str) -> Change:
     """Reads a record. A line that makes no sense is left out: a record is history and decides nothing."""
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
 
     head, _, rest = text.replace("\r\n", "\n").partition("\n\n")
     facts = {}

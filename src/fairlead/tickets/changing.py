@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.tickets import change as records
 from fairlead.tickets import files, layout
 from fairlead.tickets.fields import BODIES, FIELDS, FORMAT_VERSION, SETS, field_of
-from fairlead.tickets.model import Change
+from fairlead.tickets.outcomes import Change
 from fairlead.tickets.state import EntryState, show_value
 
 TYPE_CHECKING = False

@@ -8,12 +8,15 @@ from fairlead.store import ticket_sql as sql
 from fairlead.tickets import files, intents, layout
 from fairlead.tickets.driver import rewrite
 from fairlead.tickets.graph import find_cycle
-from fairlead.tickets.merge import settle_text
+from fairlead.tickets.identifiers import new_thing_id
+from fairlead.tickets.merge import settle_text, split_sides
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from fairlead.tickets.identifiers import Entropy
 
 
 def examine(board: Any) -> list[str]:
@@ -32,11 +35,13 @@ def examine(board: Any) -> list[str]:
         edges = sql.edges(rows, key, type_)
         cycle = find_cycle(edges, sorted({node for node, _ in edges}))
         if cycle:
-            found.append(f"{cycle[0]}.md:1: a merge closed a circle: {' -> '.join(cycle)} ({type_}); unlink one of them")
+            found.append(
+                f"{cycle[0]}.md:1: a merge closed a circle: {' -> '.join(cycle)} ({type_}); unlink one of them"
+            )
     return found
 
 
-def mend(board: Any, *, stage: bool = False) -> list[str]:
+def mend(board: Any, *, stage: bool = False, entropy: Entropy = os.urandom) -> list[str]:
     """Settles what merges left, finishes an interrupted write, removes what a killed process left lying, and says
     what it did. Values that a person has to choose stay as they are. With ``stage`` settled files are added to git's
     index, which tells git that the conflict is over."""
@@ -50,12 +55,11 @@ def mend(board: Any, *, stage: bool = False) -> list[str]:
                 os.unlink(path)
                 done.append(f"{relative}: removed, a killed process left it")
             elif name.endswith(".md"):
-                decided = _settle_file(path, relative)
+                decided = _settle_file(path, relative, entropy)
                 if decided is not None:
                     done.append(decided)
-    settled = [line.partition(":")[0] for line in done if "settled" in line]
     if stage and place.vcs == "git":
-        _stage(place, settled)
+        _stage(place, [f"{line.rpartition(' ')[2]}.md" for line in done if "younger one" in line])
     board.refresh(force=True)
     return done
 
@@ -73,7 +77,7 @@ def _all_files(tickets: str) -> Iterator[tuple[str, str]]:
             yield tickets, name
 
 
-def _settle_file(path: str, relative: str) -> str | None:
+def _settle_file(path: str, relative: str, entropy: Entropy) -> str | None:
     with open(path, "rb") as file:
         data = file.read()
     if b"<<<<<<< " not in data:
@@ -81,12 +85,35 @@ def _settle_file(path: str, relative: str) -> str | None:
     document = files.parse(data, relative)
     if not document.conflicted:
         return None
+    parted = _part(path, data, relative, entropy)
+    if parted is not None:
+        return parted
     merged, conflicts = settle_text(data, relative)
-    if not merged.readable or conflicts == ("file",) and not merged.fields:
+    if not merged.readable or (conflicts == ("file",) and not merged.fields):
         return None
     intents.replace(path, rewrite(data, document, merged))
     values = ", ".join(f"{name} is now {_brief(merged, name)}" for name in conflicts if name != "file")
     return f"{relative}: settled" + (f" ({values})" if values else "")
+
+
+def _part(path: str, data: bytes, relative: str, entropy: Entropy) -> str | None:
+    """Two things that were given one identifier on two branches: the older keeps it, the other gets its own."""
+    sides = split_sides(files.decode(data, relative)[0])
+    if sides is None or "/" in relative:
+        return None
+    documents = []
+    for side in sides[1:]:
+        document = files.Document(relative)
+        files.parse_text(side, document)
+        documents.append((document.fields.get("created_at", ""), document.fields.get("title", ""), side))
+    if documents[0][0] == documents[1][0]:
+        return None
+    older, newer = sorted(documents)
+    folder = os.path.dirname(path)
+    other = new_thing_id(100, lambda name: os.path.lexists(os.path.join(folder, f"{name}.md")), entropy)
+    intents.replace(os.path.join(folder, f"{other}.md"), newer[2].encode())
+    intents.replace(path, older[2].encode())
+    return f"{relative}: settled, two tickets had this identifier; the younger one is now {other}"
 
 
 def _brief(document: files.Document, name: str) -> str:
@@ -95,9 +122,26 @@ def _brief(document: files.Document, name: str) -> str:
     return repr(line if len(line) <= 40 else line[:39] + "…")
 
 
-def _stage(place: Any, names: list[str]) -> None:
+def _stage(place: Any, made: list[str]) -> None:
+    """Tells git that the conflicts of tickets are over: of those settled here, and of those where one side removed a
+    file that the other changed (it stays; `fairlead ticket delete` is how tickets go)."""
     import subprocess
 
-    if names:
-        paths = [os.path.join(place.tickets, name) for name in names]
-        subprocess.run(["git", "add", "--", *paths], cwd=place.root, check=True, capture_output=True)
+    found = subprocess.run(
+        ["git", "diff", "--name-only", "--diff-filter=U", "-z", "--", place.tickets],
+        cwd=place.root,
+        check=True,
+        capture_output=True,
+    )
+    top = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=place.root, check=True, capture_output=True)
+    root = os.fsdecode(top.stdout.strip())
+    paths = [os.path.join(root, os.fsdecode(name)) for name in found.stdout.split(b"\0") if name]
+    whole = [path for path in paths if os.path.exists(path) and not _has_markers(path)]
+    whole += [os.path.join(place.tickets, name) for name in made]
+    if whole:
+        subprocess.run(["git", "add", "--", *whole], cwd=place.root, check=True, capture_output=True)
+
+
+def _has_markers(path: str) -> bool:
+    with open(path, "rb") as file:
+        return files.has_markers(files.decode(file.read(), path)[0])

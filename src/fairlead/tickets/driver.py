@@ -27,7 +27,7 @@ _ATTRIBUTES = (f"/.tickets/**/*.md merge={NAME}", f"/.tickets/*.md merge={NAME}"
 def set_up(place: Place) -> bool:
     """Registers the driver in this clone; False when it was registered already."""
     common = os.path.dirname(place.shared)
-    program = f'"{sys.executable}" -m fairlead.cli.main ticket merge-driver %O %A %B %P'
+    program = f'"{sys.executable}" -m fairlead ticket merge-driver %O %A %B %P'
     section = f'[merge "{NAME}"]\n\tname = tickets, field by field\n\tdriver = {_quoted(program)}\n'
     changed = _add(os.path.join(common, "config"), f'[merge "{NAME}"]', section)
     prefix = os.path.relpath(place.tickets, _top(place)).replace(os.sep, "/")

@@ -25,13 +25,21 @@ def demanded(board: Any) -> bool:
         return False
     try:
         with open(os.path.join(place.tickets, SETTINGS), encoding="utf-8") as file:
-            return any(line.split(":")[0].strip() == "evidence" and line.partition(":")[2].strip() == "required" for line in file)
+            return any(
+                line.split(":")[0].strip() == "evidence" and line.partition(":")[2].strip() == "required"
+                for line in file
+            )
     except FileNotFoundError:
         return False
 
 
 def check(
-    board: Any, *, commits: Sequence[str] = (), files: Sequence[str] = (), commands: Sequence[str] = (), force: bool = False
+    board: Any,
+    *,
+    commits: Sequence[str] = (),
+    files: Sequence[str] = (),
+    commands: Sequence[str] = (),
+    force: bool = False,
 ) -> list[str]:
     """Checks each piece and returns them as text for the record; :class:`RefusedError` names the first that fails, or
     says that there is none where the board demands some."""

@@ -34,7 +34,8 @@ class Field:
     """One scalar field of a kind of file, in the order in which it is written.
 
     ``type`` is ``line`` (one line of text), ``choice``, ``word`` (a name without spaces), ``id``, ``int``, ``number``,
-    ``time`` (RFC 3339, UTC, milliseconds), ``date``, ``text`` (many lines) or ``lines`` (a list, one item a line). ``fixed`` fields are set at creation and never changed.
+    ``time`` (RFC 3339, UTC, milliseconds), ``date``, ``text`` (many lines) or ``lines`` (a list, one item a line).
+    ``fixed`` fields are set at creation and never changed.
     """
 
     __slots__ = ("choices", "default", "fixed", "name", "type")

@@ -25,18 +25,18 @@ def find_cycle(edges: Iterable[tuple[str, str]], starts: Iterable[str]) -> list[
         path, on_path = [start], {start}
         stack = [iter(following.get(start, ()))]
         while stack:
-            node = next(stack[-1], None)
-            if node is None:
+            near = next(stack[-1], None)
+            if near is None:
                 stack.pop()
                 last = path.pop()
                 on_path.discard(last)
                 done.add(last)
-            elif node in on_path:
-                return [*path[path.index(node) :], node]
-            elif node not in done:
-                path.append(node)
-                on_path.add(node)
-                stack.append(iter(following.get(node, ())))
+            elif near in on_path:
+                return [*path[path.index(near) :], near]
+            elif near not in done:
+                path.append(near)
+                on_path.add(near)
+                stack.append(iter(following.get(near, ())))
     return None
 
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
     from fairlead.tickets.port import Operation
     from fairlead.tickets.service import TicketService
     from fairlead.tickets.state import State
@@ -71,7 +71,12 @@ def _note(change: Change) -> str:
 
 
 def _undo_member(
-    state: State, field: str, before: str | None, after: str | None, add: dict[str, list[str]], remove: dict[str, list[str]]
+    state: State,
+    field: str,
+    before: str | None,
+    after: str | None,
+    add: dict[str, list[str]],
+    remove: dict[str, list[str]],
 ) -> None:
     members = state.sets.get(field, ())
     if after is not None and after in members:

@@ -3,7 +3,7 @@
     .tickets/
     ├── README.md                                       what this folder is, for a person who meets it
     ├── k7f2q.md                                        a ticket, epic or backlog item: fields and text
-    └── k7f2q/                                          what belongs to it, one file each, so that additions never collide
+    └── k7f2q/                                          what belongs to it, one file each, so additions never collide
         ├── label.db                                    an empty file a label
         ├── blocked-by.m3xqa                            an empty file a dependency
         ├── deleted                                     it was deleted (the identifier stays taken)
@@ -31,6 +31,8 @@ _RESERVED = frozenset({"readme", "hooks", "con", "prn", "aux", "nul"})
 
 def is_thing_id(text: str) -> bool:
     """Whether a text can name a thing: letters, digits, dots, dashes, underscores; it must be safe as a file name."""
+    if text.isalnum() and text.isascii() and len(text) <= 64:
+        return text.lower() not in _RESERVED
     if not 1 <= len(text) <= 64 or not text[0].isalnum() or not text.isascii() or text[-1] == ".":
         return False
     if text.lower() in _RESERVED or text.lower().endswith((".md", ".txt")) or ".." in text:

@@ -18,7 +18,7 @@ Nothing is lost by that: the records of both changes are in the ticket's folder,
 from __future__ import annotations
 
 from fairlead.tickets.fields import BACKLOG_STATUSES, EPIC_STATUSES, FIELDS, PRIORITIES, REQUIREMENTS_STATUSES
-from fairlead.tickets.files import Document, decode, parse_text
+from fairlead.tickets.files import Document, Problem, decode, parse_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,15 +50,16 @@ def settle_text(data: bytes, path: str) -> tuple[Document, tuple[str, ...]]:
     assert theirs is not None
     merged, conflicts = merge_documents(base, ours, theirs)
     merged.conflicted = True
-    merged.problems = [*_unique(ours, theirs)]
+    merged.problems = _unique(ours, theirs)
     return merged, conflicts or ("file",)
 
 
-def _unique(ours: Document, theirs: Document) -> list[object]:
-    from fairlead.tickets.files import Problem
-
+def _unique(ours: Document, theirs: Document) -> list[Problem]:
     found = [p for p in (*ours.problems, *theirs.problems) if "conflict markers" not in p.text]
-    return [Problem(ours.path, 1, "a merge left conflict markers here; `fairlead ticket doctor --fix` settles them"), *found]
+    return [
+        Problem(ours.path, 1, "a merge left conflict markers here; `fairlead ticket doctor --fix` settles them"),
+        *found,
+    ]
 
 
 def split_sides(text: str) -> tuple[str | None, str, str] | None:
@@ -208,7 +209,7 @@ def _region(old: Sequence[str], left: Sequence[str], right: Sequence[str]) -> tu
         return left, False
     if left == old:
         return right, False
-    first, second = sorted((left, right))
+    first, second = sorted((list(left), list(right)))
     if not first:
         return second, True
     return [*first, *second], True

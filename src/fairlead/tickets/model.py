@@ -7,9 +7,16 @@ not know; they are kept as text. ``revision`` changes with every change of the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+
+from fairlead.tickets.outcomes import BatchResult, Change
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
+else:
+    from fairlead.records import NamedTuple
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -261,34 +268,23 @@ ENTRY_PLACES: dict[str, dict[str, str]] = {
 }
 """Kind of thing -> kind of entry -> the field of the record that holds it."""
 
-
-class Change(NamedTuple):
-    """One change that somebody made: the fields, sets and entries of one thing, with the values before and after.
-
-    ``edits`` holds (field, before, after); for a set, ``before`` is a removed member or ``after`` an added one.
-    ``batch`` is shared by the changes of one transaction.
-    """
-
-    id: str
-    thing_id: str
-    at: str
-    by: str
-    action: str
-    edits: tuple[tuple[str, str | None, str | None], ...] = ()
-    note: str = ""
-    batch: str | None = None
-    branch: str | None = None
-
-
-class BatchResult(NamedTuple):
-    """What a batch did. ``success`` is true only when every item was done; after a rollback the id lists are empty."""
-
-    success: bool
-    operations_executed: int
-    operations_failed: int
-    created_ids: tuple[str, ...] = ()
-    updated_ids: tuple[str, ...] = ()
-    deleted_ids: tuple[str, ...] = ()
-    errors: tuple[Mapping[str, Any], ...] = ()
-    duration_ms: float = 0.0
-    rolled_back: bool = False
+__all__ = [
+    "ENTRY_PLACES",
+    "ENTRY_TYPES",
+    "THING_TYPES",
+    "BacklogItem",
+    "BatchResult",
+    "Change",
+    "Comment",
+    "Entry",
+    "Epic",
+    "ExpectedResult",
+    "Item",
+    "JournalEntry",
+    "Requirement",
+    "Scenario",
+    "Thing",
+    "Ticket",
+    "TimeLog",
+    "UserStory",
+]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from fairlead.tickets.place import Place
     from fairlead.tickets.plan import Author
-    from fairlead.verbs.context import Context
 
 
 def find_place(*, must_exist: bool = True, start: str | None = None) -> Place:
@@ -25,10 +24,11 @@ def find_place(*, must_exist: bool = True, start: str | None = None) -> Place:
     return places.find(start or os.getcwd(), _state_home, must_exist=must_exist)
 
 
-def open_service(context: Context | None = None, *, start: str | None = None) -> TicketService:
+def open_service(context: Any = None, *, start: str | None = None) -> TicketService:
     """The service over the board of files at or above the working folder.
 
-    :class:`NotInitialisedError` when there is none. Settings are read only when something is to be changed.
+    :class:`NotInitialisedError` when there is none. ``context`` is a verb's call, of which the settings are read only
+    when something is to be changed.
     """
     clock = SystemClock()
     place = find_place(start=start)
@@ -46,10 +46,9 @@ def open_service(context: Context | None = None, *, start: str | None = None) ->
         )
 
     board = FileBoard(place, clock)
-    service = TicketService(
+    return TicketService(
         board, clock=clock, entropy=os.urandom, author=author, cache=RecordCache(clock), after=Followers(board)
     )
-    return service
 
 
 class Followers:
@@ -91,7 +90,7 @@ class Followers:
         for event in events:
             try:
                 subscriber(event)
-            except Exception:  # noqa: BLE001 - a listener's fault must not undo the work it listens to
+            except Exception:  # a listener's fault must not undo the work it listens to
                 self.failures += 1
                 self._board.shared.add({"followers.failures": 1.0})
                 logging.getLogger(__name__).exception("a follower failed on %s %s", event["type"], event["id"])

@@ -10,7 +10,7 @@ from fairlead.tickets import layout
 from fairlead.tickets.fields import BODIES, ENTRIES, FIELDS, SETS, THINGS, read_priority, read_status
 from fairlead.tickets.graph import refuse_cycle
 from fairlead.tickets.identifiers import new_entry_id, new_thing_id
-from fairlead.tickets.model import Change
+from fairlead.tickets.outcomes import Change
 from fairlead.tickets.resolving import missing, pick
 from fairlead.tickets.state import EntryState, State, checked, defaults
 
@@ -368,7 +368,9 @@ def _extras(given: Any) -> dict[str, str]:
     extras = {}
     for name, value in (given or {}).items():
         if not name.isidentifier() or not name.isascii():
-            raise InvalidInputError(f"extra field {name!r} is not a word.", remedy="Use letters and underscores.", field=name)
+            raise InvalidInputError(
+                f"extra field {name!r} is not a word.", remedy="Use letters and underscores.", field=name
+            )
         if value is not None:
             extras[name] = str(value)
     return extras

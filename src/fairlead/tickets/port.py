@@ -7,10 +7,12 @@ Two boards implement :class:`Board`: the one of files (:mod:`fairlead.tickets.bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
-from fairlead.tickets.model import Entry, Thing
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, NamedTuple
+else:
+    from fairlead.records import NamedTuple
 
 
 class EntryDraft(NamedTuple):
@@ -64,5 +66,3 @@ class Operation(NamedTuple):
 # requirement.added (a new requirement entry), requirement.verified (its status became verified), test.passed and
 # test.failed (a scenario became passing or failing, an expected result verified or failed), milestone.reached (a
 # journal entry of that type).
-
-__all__ = ["Entry", "EntryDraft", "Operation", "Thing"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.tickets.intents import Writes
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
 
     Stat = tuple[int, int, int, int]
     Record = tuple[str, str, str]
@@ -237,9 +237,7 @@ def _values(kind: str, fields: Mapping[str, str], body: str, report: Any) -> dic
     return values
 
 
-def _read_folder(
-    state: State, names: list[str], source: _Source
-) -> tuple[list[Record], dict[str, tuple[str, bytes]]]:
+def _read_folder(state: State, names: list[str], source: _Source) -> tuple[list[Record], dict[str, tuple[str, bytes]]]:
     """Marks, entries and history out of a thing's folder."""
     history: list[Record] = [creation_record(state.id, state.kind, state.values)]
     entry_files: dict[str, tuple[str, bytes]] = {}
@@ -289,7 +287,9 @@ def _entry(thing_id: str, name: str, parts: tuple[str, str, str], data: bytes, p
     def report(field: str, text: str) -> None:
         problems.append(f"{path}:{files.line_of(data, field)}: {text}")
 
-    values = _values(kind, document.fields, document.body if document.readable else data.decode("utf-8", "replace"), report)
+    values = _values(
+        kind, document.fields, document.body if document.readable else data.decode("utf-8", "replace"), report
+    )
     if values.get("created_at") is None:
         values["created_at"] = layout.read_stamp(parts[0])
     known = {f.name for f in FIELDS[kind]}
@@ -335,7 +335,13 @@ def indexed(reading: Reading) -> IndexedThing:
     """What the index keeps."""
     state = reading.state
     return IndexedThing(
-        thing_row(state), state.sets.get("labels", ()), edge_rows(state), text_of(state), reading.records, state.problems, reading.stat
+        thing_row(state),
+        state.sets.get("labels", ()),
+        edge_rows(state),
+        text_of(state),
+        reading.records,
+        state.problems,
+        reading.stat,
     )
 
 
@@ -371,7 +377,9 @@ def thing_row(state: State) -> tuple[Any, ...]:
 
 
 def edge_rows(state: State) -> list[tuple[str, str]]:
-    return [(name, other) for name in ("blocked_by", "related_to", "discovered_from") for other in state.sets.get(name, ())]
+    return [
+        (name, other) for name in ("blocked_by", "related_to", "discovered_from") for other in state.sets.get(name, ())
+    ]
 
 
 def text_of(state: State) -> tuple[str, str, str, str]:
@@ -392,10 +400,13 @@ def text_of(state: State) -> tuple[str, str, str, str]:
 
 def split_words(text: str) -> str:
     """The parts of words written together, so that ``config`` finds ``parseConfig`` (underscores part words anyway)."""
+    joined = {word for word in text.split() if word[1:] != word[1:].lower()}
+    if not joined:
+        return ""
     import re
 
     parts: list[str] = []
-    for word in set(re.findall(r"\b\w*[a-z0-9][A-Z]\w*", text)):
+    for word in {w for w in re.findall(r"\w+", " ".join(joined)) if re.search("[a-z0-9][A-Z]", w)}:
         parts += re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", word)
     return " ".join(parts)
 

@@ -14,7 +14,7 @@ from fairlead.store import tickets as table
 from fairlead.store.database import Database, Transaction
 from fairlead.tenancy import Tenant
 from fairlead.tickets.changing import entry_file, render
-from fairlead.tickets.model import Change
+from fairlead.tickets.outcomes import Change
 from fairlead.tickets.reading import Reading, change_of, creation_record, entry_record, indexed, settle
 from fairlead.tickets.state import EntryState, State
 from fairlead.tickets.stream import seconds
@@ -203,9 +203,7 @@ def state_from(thing_id: str, found: dict[str, Any]) -> State:
     state = State(found["kind"], thing_id, _values(found["values"]))
     state.version = found["version"]
     state.sets = {name: tuple(members) for name, members in found["sets"].items()}
-    state.entries = tuple(
-        EntryState(e["kind"], e["id"], _values(e["values"]), e["extras"]) for e in found["entries"]
-    )
+    state.entries = tuple(EntryState(e["kind"], e["id"], _values(e["values"]), e["extras"]) for e in found["entries"])
     state.extras, state.deleted = found["extras"], found["deleted"]
     state.revision, state.touched, state.closed = found["revision"], found["touched"], found["closed"]
     return state
@@ -213,4 +211,3 @@ def state_from(thing_id: str, found: dict[str, Any]) -> State:
 
 def _values(found: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-

@@ -16,7 +16,9 @@ def pick(text: str, found: Sequence[tuple[str, str, str, int]]) -> str:
     if not found:
         raise missing(text)
     names = ", ".join(f"{row[0]} ({row[2][:40]})" for row in found[:5])
-    raise InvalidInputError(f"{text!r} is the beginning of several: {names}.", remedy="Give more of it.", field="id", value=text)
+    raise InvalidInputError(
+        f"{text!r} is the beginning of several: {names}.", remedy="Give more of it.", field="id", value=text
+    )
 
 
 def missing(text: str) -> NotFoundError:

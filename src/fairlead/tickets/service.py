@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairlead.clock import Clock
     from fairlead.errors import FairleadError
     from fairlead.tickets.identifiers import Entropy
-    from fairlead.tickets.model import BatchResult, Change, Entry, Thing
+    from fairlead.tickets.model import BatchResult, Change, Entry, Thing, Ticket
     from fairlead.tickets.plan import Author, Outcome
     from fairlead.tickets.port import Operation
     from fairlead.tickets.state import State
@@ -75,13 +75,21 @@ class TicketService:
         thing_id = self.resolve(id, kind, deleted=True)
         return self._load(thing_id, kind, id)
 
+    def ticket(self, id: str) -> Ticket:  # noqa: A002
+        """As :meth:`get` for a ticket."""
+        found: Any = self.get(id, "ticket")
+        ticket: Ticket = found
+        return ticket
+
     def _load(self, thing_id: str, kind: str | None, asked: str) -> Thing:
         from fairlead.tickets.state import record_of
 
         keep = self.cache is not None and not self.board.alone
         state = self.cache.state(self.board, thing_id) if keep else self.board.state(thing_id)
         if state is None or (kind is not None and state.kind != kind):
-            raise NotFoundError(f"there is no {kind or 'thing'} {asked!r}.", remedy="See `fairlead ticket list --all`.", id=asked)
+            raise NotFoundError(
+                f"there is no {kind or 'thing'} {asked!r}.", remedy="See `fairlead ticket list --all`.", id=asked
+            )
         blocks, children, members = sql.other_ends(self.board.rows, self.board.board, thing_id)
         record = record_of(state, blocks=blocks, children=children, members=members)
         if self.cache is not None:
@@ -145,7 +153,13 @@ class TicketService:
         if sort not in sql.SORTS:
             raise InvalidInputError(f"sort {sort!r} is unknown.", remedy=f"Use {', '.join(sql.SORTS)}.", field="sort")
         found = sql.find(
-            self.board.rows, self.board.board, {**filters, "kind": kind}, sort=sort, reverse=reverse, limit=limit, offset=offset
+            self.board.rows,
+            self.board.board,
+            {**filters, "kind": kind},
+            sort=sort,
+            reverse=reverse,
+            limit=limit,
+            offset=offset,
         )
         return [_shown(row) for row in found]
 
@@ -298,7 +312,7 @@ class TicketService:
         identifier. Without it the rest is done and ``success`` is false all the same. ``dry_run`` says what would
         happen and writes nothing.
         """
-        from fairlead.tickets.model import BatchResult
+        from fairlead.tickets.outcomes import BatchResult
         from fairlead.tickets.plan import PlanError
 
         start = self.clock.monotonic()
@@ -395,5 +409,5 @@ def _error(item: int, operation: Operation, exc: FairleadError) -> dict[str, Any
         "code": type(exc).__name__,
         "error": exc.message,
         "remedy": exc.remedy,
+        "fields": exc.fields,
     }
-

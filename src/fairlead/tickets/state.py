@@ -22,7 +22,12 @@ class EntryState:
     __slots__ = ("extras", "id", "kind", "values", "version")
 
     def __init__(
-        self, kind: str, id: str, values: Mapping[str, Any], extras: Mapping[str, str], version: int = 1  # noqa: A002
+        self,
+        kind: str,
+        id: str,  # noqa: A002
+        values: Mapping[str, Any],
+        extras: Mapping[str, str],
+        version: int = 1,
     ) -> None:
         self.kind = kind
         self.id = id

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from fairlead.tickets.model import Change
+    from fairlead.tickets.outcomes import Change
 
     Told = tuple[str, dict[str, Any]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fairlead.clock import Clock, isoformat
@@ -20,7 +20,6 @@ from fairlead.tickets.model import Ticket
 from fairlead.tickets.port import EntryDraft
 
 if TYPE_CHECKING:
-    from fairlead.store.ticket_state import TicketState
     from fairlead.tickets.service import TicketService
 
 RunAgent = Callable[[str, Ticket], StepResult]
@@ -46,46 +45,48 @@ class Claims(Protocol):
     def release(self, ticket_id: str, agent: str) -> None: ...
 
 
-class CloneClaims:
-    """The claims of the clone that a board of files belongs to; each call opens the shared file for itself, so the
-    heartbeat's thread needs no connection of another."""
+class BoardClaims:
+    """The claims of a board. ``open_shared`` gives what the clone (or the tenant) shares, for the length of a call: a
+    board of files opens its file anew, so that the heartbeat's thread needs no connection of another."""
 
-    def __init__(self, path: str, *, clock: Clock, token: str, tree: str = "") -> None:
-        self._path = path
+    def __init__(
+        self, open_shared: Callable[[], AbstractContextManager[Any]], *, clock: Clock, token: str, tree: str = ""
+    ) -> None:
+        self._open_shared = open_shared
         self._clock = clock
         self._token = token
         self._tree = tree
 
     def take(self, candidates: Sequence[str], agent: str, lease: float) -> str | None:
-        with self._shared() as shared:
+        with self._open_shared() as shared:
             taken = shared.claim_first(
                 candidates, agent, many=1, now=self._clock.now(), lease=lease, tree=self._tree, token=self._token
             )
         return taken[0].id if taken else None
 
     def beat(self, ticket_id: str, agent: str, lease: float) -> None:
-        with self._shared() as shared:
+        with self._open_shared() as shared:
             shared.beat(ticket_id, agent, now=self._clock.now(), lease=lease)
 
     def release(self, ticket_id: str, agent: str) -> None:
-        with self._shared() as shared:
+        with self._open_shared() as shared:
             shared.release(ticket_id, agent, now=self._clock.now())
 
-    @contextmanager
-    def _shared(self) -> Iterator[TicketState]:
-        from fairlead.store.ticket_state import TicketState
 
-        shared = TicketState(self._path)
-        try:
-            yield shared
-        finally:
-            shared.close()
+def claims_of(service: TicketService) -> BoardClaims:
+    """The claims behind a service, over files or over the relational store."""
+    from contextlib import closing
 
+    board = service.board
+    shared = board.shared
+    token = service.entropy(8).hex()
+    place = getattr(board, "place", None)
+    if place is None:
+        return BoardClaims(lambda: nullcontext(shared), clock=service.clock, token=token)
+    from fairlead.store.ticket_state import TicketState
 
-def claims_of(service: TicketService) -> CloneClaims:
-    """The claims behind a service over a board of files."""
-    shared, place = service.board.shared, service.board.place
-    return CloneClaims(shared.path, clock=service.clock, token=service.entropy(8).hex(), tree=place.root)
+    path = shared.path
+    return BoardClaims(lambda: closing(TicketState(path)), clock=service.clock, token=token, tree=place.root)
 
 
 class Done(NamedTuple):

@@ -24,6 +24,7 @@ NOUNS: dict[str, str] = {
     "model": "list, test and train models, ask one, and explain a choice",
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
+    "classifier": "train label sets of your own, and use them",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
 
@@ -106,6 +107,10 @@ def load(noun: str) -> tuple[Verb, ...]:
             from fairlead.verbs import cache
 
             return cache.VERBS
+        case "classifier":
+            from fairlead.verbs import classifier
+
+            return classifier.VERBS
     return ()
 
 

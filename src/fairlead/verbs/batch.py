@@ -42,7 +42,9 @@ def show(answer: Any, out: Output) -> None:
         said = f"refused, {said}"
     out.line(f"{said} ({answer['duration_ms']:.0f} ms)")
     for error in answer["errors"]:
-        out.line(f"  item {error['item']}{' ' + error['id'] if error['id'] else ''}: {error['error']} {error['remedy']}")
+        out.line(
+            f"  item {error['item']}{' ' + error['id'] if error['id'] else ''}: {error['error']} {error['remedy']}"
+        )
     for thing_id in answer["created_ids"]:
         out.line(thing_id)
 

@@ -43,5 +43,13 @@ def show(answer: Any, out: Output) -> None:
 VERBS: tuple[Verb, ...] = (
     Verb("cache", "stats", "hits, misses, size and hit rate of all processes so far", stats, show=show),
     Verb("cache", "clear", "forget what is kept", clear, show=show, role="operator", changes=True),
-    Verb("cache", "warm", "keep all unfinished tickets for the next calls", warm, show=show, role="operator", changes=True),
+    Verb(
+        "cache",
+        "warm",
+        "keep all unfinished tickets for the next calls",
+        warm,
+        show=show,
+        role="operator",
+        changes=True,
+    ),
 )

@@ -31,7 +31,7 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
     import asyncio
 
     from fairlead.clock import SystemClock
-    from fairlead.memory import IndexPlan, Memory
+    from fairlead.memory import open_memory
     from fairlead.store import open_database
     from fairlead.tenancy import use_tenant
 
@@ -41,7 +41,7 @@ def _with_memory(context: Context, work: Callable[[Memory], Awaitable[T]], *, cr
     async def do() -> T:
         with use_tenant(context.tenant):
             # A command looks once: it does not load what would take longer than the answer.
-            memory = Memory(database, clock=SystemClock(), indexes=IndexPlan(load_most=20_000))
+            memory = open_memory(database, SystemClock(), settings, load_most=20_000)
             try:
                 return await work(memory)
             finally:
@@ -197,7 +197,7 @@ def export(context: Context, path: str, name: str = "default") -> dict[str, Any]
     from pathlib import Path
 
     async def work(memory: Memory) -> dict[str, Any]:
-        lines = await memory.export(name=name)
+        lines = await memory.upkeep.export(name=name)
         target = Path(path)
         partial = target.with_name(target.name + ".partial")
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -219,7 +219,7 @@ def import_file(context: Context, path: str, name: str = "default") -> dict[str,
 
     async def work(memory: Memory) -> dict[str, Any]:
         # Only a line feed ends a line here: texts may hold other line separators.
-        done = await memory.import_lines(text.split("\n"), name=name, cause=context.cause)
+        done = await memory.upkeep.import_lines(text.split("\n"), name=name, cause=context.cause)
         return done._asdict()
 
     return _with_memory(context, work, create=True)
@@ -228,7 +228,7 @@ def import_file(context: Context, path: str, name: str = "default") -> dict[str,
 def verify(context: Context, name: str | None = None) -> dict[str, Any]:
     async def work(memory: Memory) -> dict[str, Any]:
         names = (name,) if name else await memory.names()
-        found = {one: [p._asdict() for p in await memory.verify(name=one)] for one in names}
+        found = {one: [p._asdict() for p in await memory.upkeep.verify(name=one)] for one in names}
         return {"namespaces": found, "exit_code": 1 if any(found.values()) else 0}
 
     return _with_memory(context, work, create=False)
@@ -237,7 +237,15 @@ def verify(context: Context, name: str | None = None) -> dict[str, Any]:
 def reindex(context: Context, name: str | None = None) -> dict[str, Any]:
     async def work(memory: Memory) -> dict[str, Any]:
         names = (name,) if name else await memory.names()
-        return {one: await memory.reindex(name=one, cause=context.cause) for one in names}
+        return {one: await memory.upkeep.reindex(name=one, cause=context.cause) for one in names}
+
+    return _with_memory(context, work, create=True)
+
+
+def move(context: Context, target: str, share: int = 0, name: str = "default") -> dict[str, Any]:
+    async def work(memory: Memory) -> dict[str, Any]:
+        stages = await memory.upkeep.move(target, share, name=name, cause=context.cause)
+        return {"target": target, "share": share, "stages": [stage._asdict() for stage in stages]}
 
     return _with_memory(context, work, create=True)
 
@@ -257,11 +265,11 @@ def graph(
 
     async def work(memory: Memory) -> dict[str, Any]:
         if output == "themes":
-            return {"themes": [[one.label for one in group] for group in await memory.themes(name=name)]}
+            return {"themes": [[one.label for one in group] for group in await memory.graph.themes(name=name)]}
         if entity is None:
-            reached, whole = [], await memory.graph(name=name)
+            reached, whole = [], await memory.graph.whole(name=name)
         else:
-            found, whole = await memory.neighbourhood(entity, depth=depth, name=name)
+            found, whole = await memory.graph.around(entity, depth=depth, name=name)
             reached = [
                 {"id": r.entity.id, "label": r.entity.label, "nearness": r.nearness, "hops": r.hops, "via": r.via}
                 | {"relation": r.relation}
@@ -355,6 +363,12 @@ def _show_verify(value: dict[str, Any], out: Output) -> None:
             out.line(f"  {problem['kind']}: {problem['found']} (for example {', '.join(problem['examples']) or '-'})")
     if value["exit_code"]:
         out.line("`fairlead memory reindex` mends this from the entries.")
+
+
+def _show_move(value: dict[str, Any], out: Output) -> None:
+    out.line(f"{value['target']} now answers {value['share']} % of the questions")
+    for stage in value["stages"]:
+        out.line("  " + ", ".join(f"{key} {fact}" for key, fact in stage.items()))
 
 
 def _show_facts(value: dict[str, Any], out: Output) -> None:
@@ -506,6 +520,23 @@ VERBS: tuple[Verb, ...] = (
         params=(_ONE_NAME,),
         show=_show_facts,
         role="operator",
+        changes=True,
+    ),
+    Verb(
+        "memory",
+        "move",
+        "take a namespace's vectors to another index, by stages and while it serves",
+        move,
+        description="Share 0 fills the new index and puts every question to both, 10, 50 and 100 are the part that it "
+        "answers. `embedded` is the way back, at once.",
+        params=(
+            Param("target", positional=True, required=True, help="embedded, qdrant or pgvector"),
+            Param("share", "int", "percent of the questions: 0, 10, 50 or 100", default=0),
+            _NAME,
+        ),
+        show=_show_move,
+        examples=("fairlead memory move qdrant", "fairlead memory move qdrant --share 10"),
+        role="admin",
         changes=True,
     ),
     Verb(

@@ -42,15 +42,25 @@ def _more(name: str) -> Callable[..., Any]:
 
 _ID = Param("id", "str", "identifier, or a unique beginning of it", positional=True, required=True)
 _IDS = Param("ids", "str", "identifiers, or unique beginnings of them", positional=True, required=True, many=True)
-_LABEL = Param("label", "str", "label; may be repeated or comma-separated", many=True, aliases=("-l", "--labels", "--tag", "--tags"))
+_LABEL = Param(
+    "label",
+    "str",
+    "label; may be repeated or comma-separated",
+    many=True,
+    aliases=("-l", "--labels", "--tag", "--tags"),
+)
 _PRIORITY = Param("priority", "str", "critical, high, medium, low, or P0-P4", aliases=("-p", "--prio"))
 _TYPE = Param("type", "str", "task, bug, feature, or another word", aliases=("-t", "--issue-type", "--kind"))
 _ASSIGNEE = Param("assignee", "str", "a name, `me` or `none`", aliases=("-a", "--assign", "--owner"))
 _AGENT = Param("agent", "str", "agent that works on it", aliases=("--assigned-agent",))
 _BODY = Param("body", "str", "text; `-` reads standard input", aliases=("-d", "--description", "--desc"))
-_BODY_FILE = Param("body_file", "path", "file with the text; `-` is standard input", aliases=("-F", "--description-file"))
+_BODY_FILE = Param(
+    "body_file", "path", "file with the text; `-` is standard input", aliases=("-F", "--description-file")
+)
 _COMMENT = Param("comment", "str", "adds a comment", many=True, aliases=("-m",))
-_IF_MATCH = Param("if_match", "str", "revision that was read; refused with exit code 4 when it has changed", aliases=("--etag",))
+_IF_MATCH = Param(
+    "if_match", "str", "revision that was read; refused with exit code 4 when it has changed", aliases=("--etag",)
+)
 _BLOCKED_BY = Param("blocked_by", "str", "it waits for these", many=True, aliases=("--depends-on", "--needs", "--deps"))
 _BLOCKS = Param("blocks", "str", "these wait for it", many=True)
 _RELATED = Param("related", "str", "related tickets", many=True, aliases=("--related-to", "--relates-to"))
@@ -84,7 +94,13 @@ _FIELDS = (
 )
 
 _FILTERS = (
-    Param("status", "str", "open, in-progress, blocked, closed, cancelled or all; comma-separated", many=True, aliases=("-s",)),
+    Param(
+        "status",
+        "str",
+        "open, in-progress, blocked, closed, cancelled or all; comma-separated",
+        many=True,
+        aliases=("-s",),
+    ),
     Param("priority", "str", "critical, high, medium, low, or P0-P4", many=True, aliases=("-p",)),
     Param("type", "str", "task, bug, ...", many=True, aliases=("-t",)),
     _LABEL,
@@ -111,7 +127,9 @@ VERBS: tuple[Verb, ...] = (
         "make a board here",
         _write("init"),
         params=(
-            Param("driver", "bool", "set up git's merge driver in this clone (--no-driver leaves git alone)", default=True),
+            Param(
+                "driver", "bool", "set up git's merge driver in this clone (--no-driver leaves git alone)", default=True
+            ),
             Param("evidence", "bool", "closing demands evidence on this board"),
         ),
         show=_write("show_init"),
@@ -125,7 +143,15 @@ VERBS: tuple[Verb, ...] = (
         "write a ticket",
         _write("create"),
         params=(
-            Param("title", "str", "title, as one argument or several", positional=True, required=True, many=True, aliases=("--title",)),
+            Param(
+                "title",
+                "str",
+                "title, as one argument or several",
+                positional=True,
+                required=True,
+                many=True,
+                aliases=("--title",),
+            ),
             *_FIELDS,
             Param("status", "str", "open unless given", aliases=("-s",)),
             Param("id", "str", "identifier instead of a generated one"),
@@ -149,7 +175,12 @@ VERBS: tuple[Verb, ...] = (
             Param("deleted", "bool", "deleted ones instead"),
             Param("problems", "bool", "only those whose files have a fault"),
             Param("text", "str", "only those with these words", aliases=("--search", "--query")),
-            Param("sort", "str", "order", choices=("priority", "created", "updated", "closed", "title", "status", "due", "id", "ready")),
+            Param(
+                "sort",
+                "str",
+                "order",
+                choices=("priority", "created", "updated", "closed", "title", "status", "due", "id", "ready"),
+            ),
             Param("reverse", "bool", "the other way round", aliases=("-r", "--desc")),
         ),
         show=_read("show_rows"),
@@ -177,7 +208,12 @@ VERBS: tuple[Verb, ...] = (
             Param("status", "str", "open, in-progress, blocked, closed or cancelled", aliases=("-s",)),
             *_FIELDS,
             Param("unlabel", "str", "takes a label off", many=True, aliases=("--remove-label", "--untag")),
-            Param("append", "str", "text to add at the end; `-` reads standard input", aliases=("--append-notes", "--append-body")),
+            Param(
+                "append",
+                "str",
+                "text to add at the end; `-` reads standard input",
+                aliases=("--append-notes", "--append-body"),
+            ),
             Param("replace", "str", "text in the body that occurs exactly once", aliases=("--body-replace-old",)),
             Param("replace_with", "str", "what takes its place", aliases=("--with", "--body-replace-new")),
             _NOTE,
@@ -187,7 +223,10 @@ VERBS: tuple[Verb, ...] = (
         aliases=("edit", "set", "modify"),
         role="operator",
         changes=True,
-        examples=("fairlead ticket update k7f -s in-progress -a me", "fairlead ticket update k7f --replace old --with new"),
+        examples=(
+            "fairlead ticket update k7f -s in-progress -a me",
+            "fairlead ticket update k7f --replace old --with new",
+        ),
     ),
     Verb(
         "ticket",
@@ -203,7 +242,9 @@ VERBS: tuple[Verb, ...] = (
             Param("file", "path", "evidence: a file in the repository", many=True),
             Param("command", "str", "evidence: a command that is run and must succeed", many=True, aliases=("--cmd",)),
             Param("cancel", "bool", "cancelled instead of closed"),
-            Param("force", "bool", "without the evidence or in spite of the blockers that the board knows; this is noted"),
+            Param(
+                "force", "bool", "without the evidence or in spite of the blockers that the board knows; this is noted"
+            ),
             _IF_MATCH,
         ),
         show=_write("show_closed"),
@@ -252,7 +293,14 @@ VERBS: tuple[Verb, ...] = (
         _write("comment"),
         params=(
             _ID,
-            Param("text", "str", "the comment; standard input when left out or `-`", positional=True, many=True, aliases=("--text", "-m", "--comment", "--body", "--message")),
+            Param(
+                "text",
+                "str",
+                "the comment; standard input when left out or `-`",
+                positional=True,
+                many=True,
+                aliases=("--text", "-m", "--comment", "--body", "--message"),
+            ),
             Param("file", "path", "file with the text", aliases=("-F", "--body-file")),
         ),
         show=_write("show_entry"),
@@ -280,7 +328,11 @@ VERBS: tuple[Verb, ...] = (
         "tag",
         "put labels on a ticket",
         _write("label"),
-        params=(_ID, Param("labels", "str", "labels", positional=True, required=True, many=True), Param("remove", "bool", "take them off")),
+        params=(
+            _ID,
+            Param("labels", "str", "labels", positional=True, required=True, many=True),
+            Param("remove", "bool", "take them off"),
+        ),
         show=_write("show_changed"),
         aliases=("label",),
         role="operator",
@@ -312,7 +364,15 @@ VERBS: tuple[Verb, ...] = (
         "link",
         "link tickets",
         _write("link"),
-        params=(_ID, _BLOCKED_BY, _BLOCKS, _PARENT, Param("child", "str", "these are its children", many=True), _RELATED, _FOUND_IN),
+        params=(
+            _ID,
+            _BLOCKED_BY,
+            _BLOCKS,
+            _PARENT,
+            Param("child", "str", "these are its children", many=True),
+            _RELATED,
+            _FOUND_IN,
+        ),
         show=_write("show_links"),
         aliases=("dep",),
         role="operator",
@@ -324,7 +384,15 @@ VERBS: tuple[Verb, ...] = (
         "unlink",
         "remove links",
         _write("unlink"),
-        params=(_ID, _BLOCKED_BY, _BLOCKS, _PARENT, Param("child", "str", "these are its children", many=True), _RELATED, _FOUND_IN),
+        params=(
+            _ID,
+            _BLOCKED_BY,
+            _BLOCKS,
+            _PARENT,
+            Param("child", "str", "these are its children", many=True),
+            _RELATED,
+            _FOUND_IN,
+        ),
         show=_write("show_links"),
         aliases=("undep",),
         role="operator",
@@ -358,7 +426,11 @@ VERBS: tuple[Verb, ...] = (
         "heartbeat",
         "keep a claim",
         _write("heartbeat"),
-        params=(_ID, Param("agent", "str", "who holds it", aliases=("--as",)), Param("lease", "float", "seconds from now", default=1800.0)),
+        params=(
+            _ID,
+            Param("agent", "str", "who holds it", aliases=("--as",)),
+            Param("lease", "float", "seconds from now", default=1800.0),
+        ),
         show=_write("show_claims"),
         aliases=("renew",),
         role="operator",
@@ -369,7 +441,11 @@ VERBS: tuple[Verb, ...] = (
         "release",
         "give up a claim",
         _write("release"),
-        params=(_IDS, Param("agent", "str", "who holds it", aliases=("--as",)), Param("force", "bool", "whoever holds it")),
+        params=(
+            _IDS,
+            Param("agent", "str", "who holds it", aliases=("--as",)),
+            Param("force", "bool", "whoever holds it"),
+        ),
         show=_write("show_released"),
         aliases=("unclaim",),
         role="operator",
@@ -383,7 +459,7 @@ VERBS: tuple[Verb, ...] = (
         _read("ready"),
         params=_FILTERS,
         show=_read("show_rows"),
-        description="Open, waiting for nothing, held by nobody: most urgent first, then what frees most, then the oldest.",
+        description="Open, waiting for nothing, held by nobody: the most urgent, what frees most, the oldest first.",
     ),
     Verb("ticket", "blocked", "what waits, and for what", _read("blocked"), params=_FILTERS, show=_read("show_rows")),
     Verb(
@@ -392,7 +468,15 @@ VERBS: tuple[Verb, ...] = (
         "search in titles, texts and comments",
         _read("search"),
         params=(
-            Param("words", "str", 'words; "exact phrase", pre*', positional=True, required=True, many=True, aliases=("--text", "--query")),
+            Param(
+                "words",
+                "str",
+                'words; "exact phrase", pre*',
+                positional=True,
+                required=True,
+                many=True,
+                aliases=("--text", "--query"),
+            ),
             *_FILTERS,
             Param("kind", "str", "where to look", choices=("ticket", "epic", "backlog", "all")),
         ),
@@ -452,7 +536,12 @@ VERBS: tuple[Verb, ...] = (
         _more("events"),
         params=(
             Param("id", "str", "only of this ticket", positional=True),
-            Param("since", "str", "cursor of an earlier answer, number, time, or age like 3d", aliases=("--after", "--cursor")),
+            Param(
+                "since",
+                "str",
+                "cursor of an earlier answer, number, time, or age like 3d",
+                aliases=("--after", "--cursor"),
+            ),
             Param("type", "str", "only events of this type", many=True, aliases=("-t",)),
             Param("limit", "int", "events at most, 100 unless given", aliases=("-n",)),
             Param("oldest", "bool", "from the beginning; the newest first unless given"),

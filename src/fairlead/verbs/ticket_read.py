@@ -83,12 +83,16 @@ def moment(service: TicketService, text: str) -> str:
         return isoformat(service.clock.now() - int(text[:-1]) * units[text[-1]])
     if len(text) < 10 or not text[:4].isdigit() or text[4] != "-":
         raise InvalidInputError(
-            f"time {text!r} cannot be read.", remedy="Use 2026-11-20, 2026-11-20T09:12:00Z or an age like 3d.", value=text
+            f"time {text!r} cannot be read.",
+            remedy="Use 2026-11-20, 2026-11-20T09:12:00Z or an age like 3d.",
+            value=text,
         )
     return text
 
 
-def page(rows: list[dict[str, Any]], limit: int | None, offset: int, full: bool, more: Sequence[str] = ()) -> dict[str, Any]:
+def page(
+    rows: list[dict[str, Any]], limit: int | None, offset: int, full: bool, more: Sequence[str] = ()
+) -> dict[str, Any]:
     """One page of rows, which were asked for with one row more than the limit."""
     has_more = limit is not None and len(rows) > limit
     rows = rows[:limit]
@@ -125,7 +129,7 @@ def list_(context: Context, **given: Any) -> Any:
         elif given.get("text"):
             rows = service.search(given["text"], "ticket", limit=more or 1_000_000, offset=offset, **filters)
         else:
-            ask = {"sort": sort, "reverse": bool(given.get("reverse")), "limit": more, "offset": offset}
+            ask: dict[str, Any] = {"sort": sort, "reverse": bool(given.get("reverse")), "limit": more, "offset": offset}
             rows = service.rows("ticket", **ask, **filters)
             shown = [row["id"] for row in rows]
             if shown and not service.board.settled(shown):
@@ -158,9 +162,8 @@ def show_rows(answer: Any, out: Output) -> None:
             extra = f"  waits for {', '.join(row['waiting_for'])}" if row.get("waiting_for") else ""
             if row.get("snippet"):
                 extra += f"\n{'':{width}}    {' '.join(row['snippet'].split())}"
-            out.line(
-                f"{row['id']:<{width}}  {_MARK.get(row['priority'], '?')} {row['status']:<11} {row['title']}{who}{labels}{extra}"
-            )
+            rank = _MARK.get(row["priority"], "?")
+            out.line(f"{row['id']:<{width}}  {rank} {row['status']:<11} {row['title']}{who}{labels}{extra}")
     if answer.get("has_more"):
         out.line(f"… more: --offset {answer['next_offset']}, or --all")
     warn(answer.get("problems", ()))
@@ -189,7 +192,7 @@ def detail(service: TicketService, text: str) -> dict[str, Any]:
     from fairlead.store import ticket_sql as sql
 
     record = service.get(text)
-    data = as_data(record)
+    data: dict[str, Any] = as_data(record)
     waiting = sql.blockers(service.board.rows, service.board.board, [record.id]).get(record.id, [])
     if waiting:
         data["waiting_for"] = waiting
@@ -222,11 +225,19 @@ def show_detail(data: Any, out: Output) -> None:
         if item.get("description"):
             out.line()
             out.line(item["description"])
-        for name in ("requirements", "user_stories", "gherkin_scenarios", "expected_results", "journal_entries", "comments"):
+        for name in (
+            "requirements",
+            "user_stories",
+            "gherkin_scenarios",
+            "expected_results",
+            "journal_entries",
+            "comments",
+        ):
             for entry in item.get(name) or ():
                 text = entry.get("text") or entry.get("content") or entry.get("title") or entry.get("description") or ""
                 state = f" [{entry['status']}]" if entry.get("status") else ""
-                out.line(f"\n-- {name.rstrip('s')} {entry['id']}{state} {entry.get('author') or ''} {entry.get('created_at')}")
+                who = entry.get("author") or ""
+                out.line(f"\n-- {name.rstrip('s')} {entry['id']}{state} {who} {entry.get('created_at')}")
                 out.line(text)
         warn(item.get("problems", ()))
 
@@ -265,7 +276,9 @@ def ready(context: Context, **given: Any) -> Any:
 def blocked(context: Context, **given: Any) -> Any:
     def work(service: TicketService) -> Any:
         limit = limit_of(given.get("limit"), bool(given.get("all")))
-        rows = service.blocked(limit=None if limit is None else limit + 1, **filters_of(service, {**given, "all": True}))
+        rows = service.blocked(
+            limit=None if limit is None else limit + 1, **filters_of(service, {**given, "all": True})
+        )
         return _with_problems(service, page(rows, limit, 0, bool(given.get("full")), ("waiting_for",)))
 
     return with_service(context, work)
@@ -287,7 +300,10 @@ def search(context: Context, words: Sequence[str], **given: Any) -> Any:
 
 def tree(context: Context, id: str | None = None, all: bool = False) -> Any:  # noqa: A002 - names of the command line
     def work(service: TicketService) -> Any:
-        rows = {row["id"]: row for row in service.rows("ticket", sort="created", **({} if all or id else {"finished": False}))}
+        rows = {
+            row["id"]: row
+            for row in service.rows("ticket", sort="created", **({} if all or id else {"finished": False}))
+        }
         below: dict[str | None, list[str]] = {}
         for thing_id, row in rows.items():
             parent = row["parent_id"] if row["parent_id"] in rows else None

@@ -111,8 +111,10 @@ def create(context: Context, **given: Any) -> Any:
         raise_first(result)
         if given.get("dry_run"):
             return {"dry_run": True, "title": values["title"]}
-        data = as_data(service.get(result.created_ids[0]))
-        return {name: data[name] for name in ("id", "title", "status", "priority", "type", "assignee", "labels", "blocked_by", "revision")}
+        [row] = service.rows(None, ids=[result.created_ids[0]])
+        return {
+            name: row[name] for name in ("id", "title", "status", "priority", "type", "assignee", "labels", "revision")
+        }
 
     return with_service(context, work)
 
@@ -124,7 +126,7 @@ def raise_first(result: Any) -> None:
 
         first = result.errors[0]
         kind = getattr(errors, first["code"], RefusedError)
-        raise kind(first["error"], remedy=first["remedy"], id=first["id"])
+        raise kind(first["error"], remedy=first["remedy"], **first["fields"])
 
 
 def show_created(answer: Any, out: Output) -> None:
@@ -143,7 +145,9 @@ def update(context: Context, ids: Sequence[str], **given: Any) -> Any:
             add["labels"] = split(given["label"])
         if given.get("unlabel"):
             remove["labels"] = split(given["unlabel"])
-        entries = [EntryDraft("comment", {"text": text_of(text, None, "comment")}) for text in given.get("comment") or ()]
+        entries = [
+            EntryDraft("comment", {"text": text_of(text, None, "comment")}) for text in given.get("comment") or ()
+        ]
         plan = []
         for thing_id in ids:
             mine = dict(values)
@@ -196,7 +200,18 @@ def changed(service: TicketService, plan: Sequence[Any], ids: Sequence[str]) -> 
     found = []
     for text in dict.fromkeys(ids):
         data = as_data(service.get(text))
-        names = ("id", "title", "status", "priority", "type", "assignee", "labels", "blocked_by", "updated_at", "revision")
+        names = (
+            "id",
+            "title",
+            "status",
+            "priority",
+            "type",
+            "assignee",
+            "labels",
+            "blocked_by",
+            "updated_at",
+            "revision",
+        )
         found.append({name: data[name] for name in names if name in data})
     return found[0] if len(found) == 1 else {"items": found}
 
@@ -237,7 +252,14 @@ def close(context: Context, ids: Sequence[str], **given: Any) -> Any:
         note = "; ".join(part for part in (reason.split("\n")[0][:200], *proof) if part)
         entries = [EntryDraft("comment", {"text": reason})] if reason else []
         plan = [
-            Operation("update", thing_id, values={"status": status}, entries=entries, note=note, if_match=given.get("if_match"))
+            Operation(
+                "update",
+                thing_id,
+                values={"status": status},
+                entries=entries,
+                note=note,
+                if_match=given.get("if_match"),
+            )
             for thing_id in resolved
         ]
         before = {row["id"] for row in service.rows("ticket", ready=True)} if len(resolved) < 100 else set()
@@ -261,7 +283,9 @@ def reopen(context: Context, ids: Sequence[str], comment: str | None = None) -> 
 
     text = text_of(comment, None, "comment")
     entries = [EntryDraft("comment", {"text": text})] if text else []
-    plan = [Operation("update", thing_id, values={"status": "open"}, entries=entries, note=text or "") for thing_id in ids]
+    plan = [
+        Operation("update", thing_id, values={"status": "open"}, entries=entries, note=text or "") for thing_id in ids
+    ]
     return with_service(context, lambda service: changed(service, plan, ids))
 
 
@@ -270,7 +294,9 @@ def delete(context: Context, ids: Sequence[str], note: str = "", if_match: str |
 
     def work(service: TicketService) -> Any:
         resolved = [service.resolve(text) for text in ids]
-        raise_first(service.apply([Operation("delete", thing_id, note=note, if_match=if_match) for thing_id in resolved]))
+        raise_first(
+            service.apply([Operation("delete", thing_id, note=note, if_match=if_match) for thing_id in resolved])
+        )
         return {"deleted": resolved}
 
     return with_service(context, work)
@@ -315,7 +341,7 @@ def assign(context: Context, id: str, who: str | None = None, agent: str | None 
             from fairlead.tickets.assigning import choose
             from fairlead.verbs.ticket_more import candidates
 
-            ticket = service.get(id, "ticket")
+            ticket = service.ticket(id)
             choice = choose(candidates(context, service), ticket.type, ticket.labels)
             values["assigned_agent"], why = choice.agent, choice.reason
         if agent is not None:
@@ -357,7 +383,7 @@ def link(context: Context, id: str, remove: bool = False, **given: Any) -> Any: 
         if not sets and not blocks and not children and parent is None:
             raise InvalidInputError(
                 "the kind of link is not named.",
-                remedy="Say --blocked-by ID, --blocks ID, --parent ID, --child ID, --related ID or --discovered-from ID.",
+                remedy="Say --blocked-by, --blocks, --parent, --child, --related or --discovered-from.",
                 field="link",
             )
         values = {} if parent is None else {"parent_ticket_id": None if remove or parent == "none" else parent}
@@ -367,7 +393,18 @@ def link(context: Context, id: str, remove: bool = False, **given: Any) -> Any: 
         plan += [Operation("update", c, values={"parent_ticket_id": None if remove else id}) for c in children]
         raise_first(service.apply(plan))
         data = detail(service, id)
-        names = ("id", "title", "status", "blocked_by", "blocks", "parent_ticket_id", "child_ticket_ids", "related_to", "discovered_from", "waiting_for")
+        names = (
+            "id",
+            "title",
+            "status",
+            "blocked_by",
+            "blocks",
+            "parent_ticket_id",
+            "child_ticket_ids",
+            "related_to",
+            "discovered_from",
+            "waiting_for",
+        )
         return {name: data[name] for name in names if name in data}
 
     return with_service(context, work)
@@ -388,7 +425,11 @@ def undo(context: Context, id: str, change: str | None = None) -> Any:  # noqa: 
     def work(service: TicketService) -> Any:
         record = service.undo(id, change)
         data = as_data(record)
-        return {name: data[name] for name in ("id", "title", "status", "priority", "assignee", "labels", "revision") if name in data}
+        return {
+            name: data[name]
+            for name in ("id", "title", "status", "priority", "assignee", "labels", "revision")
+            if name in data
+        }
 
     return with_service(context, work)
 
@@ -407,7 +448,12 @@ def claim(context: Context, ids: Sequence[str] = (), agent: str | None = None, *
         else:
             labels = {"label": split(given.get("label"))} if given.get("label") else {}
             taken = claim_next(
-                service, holder, lease=lease, many=given.get("limit") or 1, start=bool(given.get("start")), filters=labels
+                service,
+                holder,
+                lease=lease,
+                many=given.get("limit") or 1,
+                start=bool(given.get("start")),
+                filters=labels,
             )
         return {"items": taken}
 

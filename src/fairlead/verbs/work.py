@@ -60,47 +60,86 @@ class _Runtime:
 
         self._app: Any = self._context.open(create=True)
         try:
-            # An unknown agent is refused before any ticket is taken.
-            self._app.agents.resolve(self._agent)
+            # An agent that is unknown or cannot be given a ticket is refused before any ticket is taken.
+            self._wanted = _inputs_of(self._app.agents.resolve(self._agent))
         except BaseException:
             self._app.database.close()
             raise
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fairlead-runtime", daemon=True)
         self._thread.start()
-        self._ask(self._app.__aenter__())
+        self._orders: asyncio.Queue[Any] = asyncio.Queue()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        # One task opens the application, serves it and closes it: its tenant is bound to the task that set it.
+        self._serving = asyncio.run_coroutine_threadsafe(self._serve(opened), self._loop)
+        asyncio.run_coroutine_threadsafe(_wait_for(opened), self._loop).result()
         return self._run
 
-    def _ask(self, coroutine: Any) -> Any:
-        import asyncio
-
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+    async def _serve(self, opened: Any) -> None:
+        try:
+            async with self._app:
+                opened.set_result(None)
+                while (order := await self._orders.get()) is not None:
+                    ticket, answer = order
+                    try:
+                        answer.set_result(await self._carry_out(ticket))
+                    except Exception as exc:  # noqa: BLE001 - the fault belongs to whoever gave the order
+                        answer.set_exception(exc)
+        except BaseException as exc:
+            if not opened.done():
+                opened.set_exception(exc)
+                return
+            raise
 
     def _run(self, agent: str, ticket: Any) -> Any:
-        return self._ask(self._carry_out(agent, ticket))
+        from concurrent.futures import Future
 
-    async def _carry_out(self, agent: str, ticket: Any) -> Any:
-        from fairlead.tenancy import use_tenant
+        answer: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(self._orders.put_nowait, (ticket, answer))
+        return answer.result()
+
+    async def _carry_out(self, ticket: Any) -> Any:
         from fairlead.tickets.plain import as_data
         from fairlead.tickets.work import prompt_of
 
-        workflow = self._app.find_workflow(agent)
-        offered = {"ticket": as_data(ticket), "prompt": prompt_of(ticket), "task": prompt_of(ticket)}
-        wanted = getattr(workflow.as_workflow() if hasattr(workflow, "as_workflow") else workflow, "inputs", {})
-        inputs = {name: offered[name] for name in wanted if name in offered} or {"prompt": offered["prompt"]}
-        with use_tenant(self._app.tenant):
-            handle = await self._app.start(agent, inputs, cause=f"ticket:{ticket.id}")
-            result = await handle.result()
+        prompt = prompt_of(ticket)
+        offered = {"ticket": as_data(ticket), "prompt": prompt, "task": prompt}
+        inputs = {name: offered[name] for name in self._wanted}
+        handle = await self._app.start(self._agent, inputs, cause=f"ticket:{ticket.id}")
+        result = await handle.result()
         result.metadata.setdefault("run", handle.id)
         return result
 
     def __exit__(self, *exc: object) -> None:
         try:
-            self._ask(self._app.__aexit__(*exc))
+            self._loop.call_soon_threadsafe(self._orders.put_nowait, None)
+            self._serving.result()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+async def _wait_for(future: Any) -> None:
+    await future
+
+
+def _inputs_of(agent: Any) -> list[str]:
+    """Which of ``ticket`` (its data), ``prompt`` and ``task`` (its text) an agent takes."""
+    from fairlead.errors import InvalidInputError
+    from fairlead.runtime.graph import REQUIRED
+
+    inputs = agent.as_workflow().inputs
+    wanted = [name for name in ("ticket", "prompt", "task") if name in inputs]
+    other = [name for name, default in inputs.items() if default is REQUIRED and name not in wanted]
+    if not wanted or other:
+        raise InvalidInputError(
+            f"agent {agent.name!r} cannot be given a ticket: it takes {', '.join(inputs) or 'nothing'}.",
+            remedy="Choose one that takes `prompt`, `task` or `ticket`, or give a program with --command.",
+            field="agent",
+            value=agent.name,
+        )
+    return wanted
 
 
 def print_done(value: dict[str, Any], out: Output) -> None:

@@ -25,7 +25,7 @@ def _sign(name: str, weight: float, pattern: str) -> Sign:
     return Sign(name, weight, re.compile(pattern, re.IGNORECASE))
 
 
-_SIGNS = (
+SIGNS = (
     _sign(
         "quantity",
         1.3,
@@ -95,7 +95,7 @@ def check_worthiness(text: str) -> tuple[float, list[str]]:
         return 0.0, []
     total = 0.25 * min(math.log2(len(words) / 5), 2.0)
     reasons: list[str] = []
-    for sign in _SIGNS:
+    for sign in SIGNS:
         if sign.pattern.search(text):
             total += sign.weight
             if sign.weight > 0:

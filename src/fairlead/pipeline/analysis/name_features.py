@@ -28,6 +28,9 @@ TOKEN = re.compile(r"[@#]\w+|\w+(?:[-&.]\w+)*|['’](?:s|S|re|ve|ll|d|m|t)\b|[^\
 """Tokens as the training sets cut them: a possessive and a contraction's end stand alone."""
 
 
+_RUN = re.compile(r"(.)\1+")
+
+
 class Lists(NamedTuple):
     """Names known beforehand: word -> marks of the lists it is on, and first word -> longer names it may begin."""
 
@@ -87,10 +90,9 @@ def _known(lows: Sequence[str]) -> list[str]:
 
 @lru_cache(maxsize=65536)
 def shape(word: str) -> str:
-    """``Xxxxx`` as ``Xx``, ``B2B`` as ``XdX``, ``2016`` as ``dddd``."""
-    mapped = "".join("X" if c.isupper() else "x" if c.islower() else "d" if c.isdigit() else c for c in word[:20])
-    short = re.sub(r"(.)\1+", r"\1", mapped)
-    return mapped if mapped.isalpha() is False and len(mapped) == 4 and mapped == "dddd" else short
+    """Kinds of characters, runs made one: ``Hello`` is ``Xx``, ``B2B`` is ``XdX``, ``2016`` is ``d``."""
+    kinds = "".join("X" if c.isupper() else "x" if c.islower() else "d" if c.isdigit() else c for c in word[:20])
+    return _RUN.sub(r"\1", kinds)
 
 
 @lru_cache(maxsize=65536)

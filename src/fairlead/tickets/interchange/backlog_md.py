@@ -183,7 +183,7 @@ def parse_file(path: str, source: str) -> Document:
     body = source.removeprefix("\ufeff").replace("\r\n", "\n")
     parts = body.split("---\n", 2)
     try:
-        front = yaml.safe_load(parts[1]) if body.startswith("---\n") and len(parts) == 3 else None
+        front = _load(parts[1]) if body.startswith("---\n") and len(parts) == 3 else None
     except yaml.YAMLError as exc:
         raise InvalidInputError(f"{path}: the front matter is not YAML: {exc}.", remedy="Mend it.", file=path) from exc
     if not isinstance(front, dict) or not front.get("id") or not front.get("title"):
@@ -201,6 +201,19 @@ def parse_file(path: str, source: str) -> Document:
     if render_file(flat) != source:
         flat["text"] = source
     return flat
+
+
+def _load(text: str) -> Any:
+    """YAML without aliases: a few lines of them can stand for more data than fits into memory."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not read")
+            return super().compose_node(parent, index)
+
+    return yaml.load(text, Loader)
 
 
 def _plain(value: Any) -> Any:

@@ -146,7 +146,7 @@ def _comment(own: str, number: int, comment: Mapping[str, Any]) -> Document:
     said = str(comment.get("id", "")).removeprefix("beads_")
     return tidy(
         {
-            "id": int(said) if said.isdigit() else number,
+            "id": int(said) if said.isdigit() else number if said else None,
             "issue_id": own,
             "author": comment.get("author"),
             "text": comment.get("text"),

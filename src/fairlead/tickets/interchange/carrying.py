@@ -120,6 +120,8 @@ def export_records(service: TicketService, *, every: bool = True) -> list[Record
         if change.note and any(f == "status" and after in FINISHED_STATUSES for f, _, after in change.edits):
             reasons.setdefault(change.thing_id, change.note)
     records = [record_of(ticket, reasons.get(ticket.id, "")) for ticket in _tickets(service)]
+    # What has no time of its own was given one by an import; it must not depend on when that was.
+    records.sort(key=lambda r: (r.get("created_at", ""), r["id"]))
     return records if every else [r for r in records if r["status"] not in FINISHED_STATUSES]
 
 

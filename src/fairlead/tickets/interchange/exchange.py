@@ -21,6 +21,9 @@ SCALARS = tuple(f.name for f in FIELDS["ticket"] if f.name != "created_at")
 FOREIGN = "foreign"
 """The extra field of a ticket's file that holds, as JSON, what is kept for other tools."""
 EDGES = ("blocked_by", "related_to", "discovered_from")
+ASSIGNED = "assigned"
+"""The extra field of an imported entry that names what it did not have and was given here."""
+
 UNRESOLVED = "unresolved"
 STAMPS = "stamps"
 _ENTRY_DEFAULTS = {"status": ("draft", "pending"), "priority": ("medium",), "verification_method": ("manual",)}
@@ -51,6 +54,9 @@ def record_of(ticket: Ticket, close_reason: str = "") -> Record:
         entries = [_entry_record(entry) for entry in getattr(ticket, place)]
         if entries:
             record[place] = entries
+    extras = {k: v for k, v in ticket.extras.items() if k != FOREIGN}
+    if extras:
+        record["extras"] = extras
     if close_reason and finished(record):
         record["close_reason"] = close_reason
     return _with_foreign(record, _foreign(ticket.extras.get(FOREIGN)))
@@ -67,8 +73,9 @@ def _foreign(text: str | None) -> dict[str, Any]:
 
 def _entry_record(entry: Any) -> Record:
     found = {}
+    hidden = {"ticket_id", "extras", *entry.extras.get(ASSIGNED, "").split(",")}
     for name, value in entry._asdict().items():
-        if name in ("ticket_id", "extras") or value in (None, "", ()) or value in _ENTRY_DEFAULTS.get(name, ()):
+        if name in hidden or value in (None, "", ()) or value in _ENTRY_DEFAULTS.get(name, ()):
             continue
         found[name] = list(value) if isinstance(value, tuple) else value
     return found
@@ -76,9 +83,10 @@ def _entry_record(entry: Any) -> Record:
 
 def _with_foreign(record: Record, foreign: dict[str, Any]) -> Record:
     stamps, edges = foreign.pop(STAMPS, None), foreign.pop(UNRESOLVED, None)
-    if isinstance(stamps, dict) and str(record.get("updated_at", "")) <= str(stamps.get("until", "")):
-        record.update({k: v for k, v in stamps.items() if k != "until" and v})
-        record = {k: v for k, v in record.items() if k not in stamps or stamps[k]}
+    if isinstance(stamps, dict):
+        untouched = str(record.get("updated_at", "")) <= str(stamps.pop("until", ""))
+        told = {k: v for k, v in stamps.items() if untouched or k == "created_at"}
+        record = {k: v for k, v in {**record, **told}.items() if v or k not in told}
     if isinstance(edges, dict):
         for name, targets in edges.items():
             if name == "parent_ticket_id":
@@ -216,9 +224,10 @@ def _creation(record: Record, now: str, by: str) -> list[Operation]:
         note = record.get("close_reason", "")
         closing = [Operation("update", record["id"], values=shut, note=note, at=until, by=by)]
     stamps = [e.get("created_at") or "" for place in ENTRY_PLACES["ticket"].values() for e in record.get(place, [])]
-    foreign = _foreign_text(record, until, max([until, *stamps]))
-    if foreign:
-        values["extras"] = {FOREIGN: foreign}
+    foreign = _foreign_text(record, created, until, max([until, *stamps]))
+    extras = {**record.get("extras", {}), **({FOREIGN: foreign} if foreign else {})}
+    if extras:
+        values["extras"] = extras
     first = Operation(
         "create",
         record["id"],
@@ -231,25 +240,29 @@ def _creation(record: Record, now: str, by: str) -> list[Operation]:
     return [first, *closing]
 
 
-def _foreign_text(record: Record, closed: str, until: str) -> str:
+def _foreign_text(record: Record, created: str, closed: str, until: str) -> str:
     """The extension as JSON, with the times that the board's history will not tell as they were."""
     foreign = {**record.get(EXTENSION, {})}
-    told = {"updated_at": until, "closed_at": closed if finished(record) else ""}
+    told = {"created_at": created, "updated_at": until, "closed_at": closed if finished(record) else ""}
     wanted = {k: record.get(k) or "" for k in told}
-    if wanted != told:
-        foreign[STAMPS] = {**wanted, "until": until}
+    differing = {k: v for k, v in wanted.items() if v != told[k]}
+    if differing:
+        foreign[STAMPS] = {**differing, "until": until}
     return json.dumps(foreign, ensure_ascii=False, separators=(",", ":")) if foreign else ""
 
 
 def _drafts(record: Record, created: str, after: int = 0) -> list[EntryDraft]:
-    """Its entries, the ones without a usable identifier numbered: entries of one moment stay in their order so."""
+    """Its entries. What one lacks is given here and noted, and entries of one moment are numbered to stay in order."""
     drafts = []
     for kind, place in ENTRY_PLACES["ticket"].items():
         for number, entry in enumerate(record.get(place, []), after + 1):
             values = {k: v for k, v in entry.items() if k != "id"}
-            values.setdefault("created_at", created)
             own = entry.get("id")
             usable = isinstance(own, str) and is_entry_id(own)
+            lacking = [k for k in ("author", "created_at") if not values.get(k)] + ["id"] * (not usable)
+            values["created_at"] = values.get("created_at") or created
+            if lacking:
+                values["extras"] = {ASSIGNED: ",".join(lacking)}
             drafts.append(EntryDraft(kind, values, own if usable else f"imported_{kind}_{number:04d}"))
     return drafts
 

@@ -77,30 +77,12 @@ def release(lens: Lens, record: Record) -> Document:
     document = _release_kept(lens, record)
     back = lens.to_record(document)
     said = {k: v for k, v in record.items() if k != EXTENSION and v not in (None, "", [])}
-    missing = {k: v for k, v in said.items() if not _tells(back.get(k), v)}
+    missing = {k: v for k, v in said.items() if back.get(k) != v}
     missing |= {k: None for k in back if k not in record}
     others = {k: v for k, v in record.get(EXTENSION, {}).items() if k != lens.name}
     if others:
         missing[EXTENSION] = others
     return {**document, OWN: dict(sorted(missing.items()))} if missing else document
-
-
-def _tells(back: Any, value: Any) -> bool:
-    """Whether the document says what the record says.
-
-    An entry that was made of a field of the document has an author and a time here that the document has no place
-    for; they are the import's own and need not go back.
-    """
-    if back == value:
-        return True
-    if not isinstance(value, list) or not isinstance(back, list) or len(back) != len(value):
-        return False
-    for told, entry in zip(back, value, strict=True):
-        if not isinstance(told, dict) or not told.get("id") or told["id"] != entry.get("id"):
-            return False
-        if {**told, **{k: entry[k] for k in ("author", "created_at") if k in entry and k not in told}} != entry:
-            return False
-    return True
 
 
 def _release_kept(lens: Lens, record: Record) -> Document:
