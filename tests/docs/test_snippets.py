@@ -74,7 +74,7 @@ def _lay_out(page: str, folder: Path) -> None:
 
 
 def _fits(shown: str, printed: str) -> bool:
-    """Whether what a page shows is what was printed. ``…`` stands for any text, columns may be wider, nothing fits all."""
+    """Whether what a page shows is what was printed: ``…`` is any text, columns may be wider, nothing fits all."""
     if not shown.strip():
         return True
     shown, printed = (re.sub(r" +(\n|$)", r"\1", re.sub(r" {2,}", "  ", text.rstrip())) for text in (shown, printed))
