@@ -79,7 +79,7 @@ def run_process(argv: Sequence[str], env: dict[str, str] | None = None) -> Proce
     null = os.open(os.devnull, os.O_RDWR)
     began = time.perf_counter()
     pid = os.posix_spawnp(
-        argv[0], argv, env or dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, null, n) for n in (0, 1, 2)]
+        argv[0], list(argv), env or dict(os.environ), file_actions=[(os.POSIX_SPAWN_DUP2, null, n) for n in (0, 1, 2)]
     )
     _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - began

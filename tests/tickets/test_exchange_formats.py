@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import InvalidInputError
@@ -136,7 +136,7 @@ def without_origin(record: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format_", ["beads", "github", "jira"])
 @given(st.lists(records, max_size=3, unique_by=lambda r: r["id"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_what_only_we_can_say_goes_along_and_comes_back(format_: str, many: list[dict[str, Any]]) -> None:
     back = read_text(format_, write_text(format_, many))
     assert [without_origin(r) for r in back] == many
@@ -144,7 +144,7 @@ def test_what_only_we_can_say_goes_along_and_comes_back(format_: str, many: list
 
 
 @given(st.lists(records, max_size=3, unique_by=lambda r: r["id"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_a_backlog_folder_carries_any_record(many: list[dict[str, Any]]) -> None:
     files = dict(map(backlog_md.write_file, many))
     assert len(files) == len(many)
@@ -181,7 +181,7 @@ foreign = st.dictionaries(
 
 
 @given(foreign, st.lists(st.tuples(st.sampled_from(["blocks", "tracks", "parent-child", "related"]), ids), max_size=4))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_foreign_document_comes_back_as_it_was(fields: dict[str, Any], edges: list[tuple[str, str]]) -> None:
     edges_raw = [{"issue_id": "x", "depends_on_id": t, "type": k, "created_at": "2026"} for k, t in edges]
     document = {"id": "x", **fields, "dependencies": edges_raw}

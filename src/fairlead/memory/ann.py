@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 LAYOUTS = ("pq", "hnsw")
 M, EF_CONSTRUCTION, EF_SEARCH = 16, 200, 64
-_RESCORED = {"pq": (128, 6.0), "hnsw": (16, 1.6)}
+_RESCORED = {"pq": (128, 4.0), "hnsw": (16, 1.6)}
 """How many proposals are compared again: at least, and for each hit."""
 _TRAINED_ON = 10_000
 _MOST_DEAD = 0.25

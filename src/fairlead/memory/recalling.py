@@ -38,9 +38,9 @@ from fairlead.store.memory import EVERYTHING, EntryRow, NamespaceRow, Scope, Sel
 from fairlead.store.memory_graph import GraphRows
 from fairlead.tenancy import Tenant
 
-CANDIDATES = 64
+CANDIDATES = 48
 _SHARING = 24
-_ECHO_OF, _ECHO_SHARE = 3, 0.5
+_ECHO_OF, _ECHO_SHARE = 3, 0.8
 _HOPS, _MENTIONS = 2, 20
 _LEAST_LIKENESS = 0.12
 _SMALL = 2_000

@@ -11,6 +11,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairlead.errors import InvalidInputError
+from fairlead.pipeline.answer import stem
 from fairlead.pipeline.text.words import WORD
 
 FORMAT = 1
@@ -33,10 +35,15 @@ class Prediction(NamedTuple):
 
 
 def feature_counts(text: str) -> Counter[int]:
-    """Hashed features of a text: words, pairs of words, and two to five characters inside a word's bounds."""
+    """Hashed features of a text: words, their stems, two words in a row, two stems in any order and distance (of the
+    first 24 in the alphabet), and two to five characters inside a word's bounds.
+    """
     words = [word.lower().replace("’", "'") for word in WORD.findall(text[:_LONGEST])]
     found: list[str] = [f"w {word}" for word in words]
     found += [f"b {one} {other}" for one, other in zip(["^", *words], [*words, "$"], strict=True)]
+    stems = sorted({stem(word) for word in words})
+    found += [f"m {one}" for one in stems]
+    found += [f"p {one} {other}" for one, other in combinations(stems[:24], 2)]
     for word in words:
         bounded = f"<{word}>"
         found += [f"c {bounded[i : i + n]}" for n in (2, 3, 4, 5) for i in range(len(bounded) - n + 1)]

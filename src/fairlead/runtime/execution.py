@@ -22,7 +22,7 @@ from fairlead.runtime.limits import Limiter
 from fairlead.runtime.outcome import Outcome, Status, result_of_row
 from fairlead.runtime.plan import Plan
 from fairlead.runtime.step import Scope, StepContext, _current
-from fairlead.store.codec import digest, encode
+from fairlead.store.codec import digest, encode, fingerprint
 from fairlead.store.port import JournalRow, RunRow
 from fairlead.tenancy import Tenant, adopt_tenant
 
@@ -59,7 +59,7 @@ class Execution:
         self.parked = 0
         self.on_stall: Callable[[], None] = lambda: None
         self.on_drained: Callable[[], None] = lambda: None
-        self._hashes: list[str | None] = [None] * len(plan.workflow.nodes)
+        self._hashes: list[str | bytes | None] = [None] * len(plan.workflow.nodes)
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
@@ -142,7 +142,7 @@ class Execution:
     def _hear(self, number: int, verdict: Verdict, result: StepResult) -> None:
         """Dataflow decided about a node without running it."""
         if verdict == "joined" and self.ledger.store.durable:
-            self._hashes[number] = digest(encode(result.data))
+            self._hashes[number] = fingerprint(encode(result.data))
         self.ledger.record_verdict(self.flow.key(number, -1), verdict, result)
 
     def _pump(self) -> None:
@@ -207,7 +207,7 @@ class Execution:
         if row.input_hash is not None and row.input_hash != self._hash_inputs(number, k):
             return False
         if k < 0:
-            self._hashes[number] = digest(row.value)
+            self._hashes[number] = None if row.value is None else fingerprint(row.value)
         self.flow.settle(number, k, result_of_row(row))
         return True
 
@@ -238,7 +238,7 @@ class Execution:
         key = self.flow.key(number, k)
         step = StepContext(self, number, key, k, self.flow.item(number, k))
         started = self.clock.now()
-        self.ledger.note("step.started", {"step": key})
+        self.ledger.note("step.started", {"step": key}, started)
         if self.plan.workflow.nodes[number].effect:
             await self.ledger.record_start(key, "step", started)
         _current.set(step)
@@ -271,7 +271,8 @@ class Execution:
         if pending is not None:
             await pending
         if k < 0:
-            self._hashes[number] = digest(data) if data is not None else None
+            # As a resume finds it: the row of a failed step has no value.
+            self._hashes[number] = fingerprint(data) if data is not None and result.success else None
         self.flow.settle(number, k, result)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────

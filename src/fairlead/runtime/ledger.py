@@ -42,9 +42,9 @@ class Ledger:
         run = self.run
         return draft(type_, run.tenant, run.id, data, source="runtime", cause=run.cause, time=time)
 
-    def note(self, type_: str, data: dict[str, Any]) -> None:
+    def note(self, type_: str, data: dict[str, Any], time: float | None = None) -> None:
         """An event that nobody waits for."""
-        self.store.note(self.draft(type_, data, self.clock.now()))
+        self.store.note(self.draft(type_, data, self.clock.now() if time is None else time))
 
     # ── steps and items ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -55,6 +55,11 @@ def settle_volatile(value: Any) -> Any:
     return orjson.loads(encode(value))
 
 
+def fingerprint(data: bytes) -> str | bytes:
+    """What stands for an encoded value in a digest: itself when it is shorter than its own digest would be."""
+    return data if len(data) < 32 else digest(data)
+
+
 def digest(*parts: bytes | str | None) -> str:
     """A 128-bit BLAKE2b fingerprint (RFC 7693) of the parts in order, as 32 hexadecimal digits."""
     pieces: list[bytes] = []

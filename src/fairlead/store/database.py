@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -220,19 +221,22 @@ class Database:
     def _run(self, connection: Connection) -> None:
         try:
             version = self.dialect.foreign_version(connection)
+            due = 0.0
             while True:
                 # The queue is looked at once more after the flag is up: a producer either sees the flag and wakes
                 # this thread, or had put its unit in before this look.
                 self._sleeping = True
                 if not self._queue and not self._closing:
-                    self._wake.wait(self._poll_interval if self._watchers else None)
+                    self._wake.wait(max(0.0, due - time.monotonic()) if self._watchers else None)
                 self._sleeping = False
                 self._wake.clear()
                 while self._queue:
                     self._commit(connection, self._take())
                 if self._closing and not self._queue:
                     break
-                if self._watchers:
+                # Asked once per interval, however often this thread's own work wakes it in between.
+                if self._watchers and (now := time.monotonic()) >= due:
+                    due = now + self._poll_interval
                     seen = self.dialect.foreign_version(connection)
                     if seen != version:
                         version = seen

@@ -159,7 +159,11 @@ class FileBoard:
         if force or total != known_total:
             with self._steady():
                 overlay = intents.pending(self.place.own)
-                stats, total = self._stats()
+                again = self._folder_time()
+                if again != here:
+                    # A writer was at work during the look.
+                    here = again
+                    stats, total = self._stats()
                 changed = self._follow(stats, total, overlay, here, moved, cost)
         elif cost > _QUICK or moved != index.meta("signs")[0] or here != index.meta("folder")[0]:
             self._note(folder=here, signs=moved, looked=self.clock.now(), cost=cost)
@@ -202,6 +206,18 @@ class FileBoard:
         return len(readings) + len(gone) + len(missing)
 
     def _build(self) -> int:
+        import gc
+
+        # Thousands of records that live until the end make the collector go through them again and again.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._built()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _built(self) -> int:
         from fairlead.tickets.reading import indexed
 
         index = self.index

@@ -409,4 +409,5 @@ def _error(item: int, operation: Operation, exc: FairleadError) -> dict[str, Any
         "code": type(exc).__name__,
         "error": exc.message,
         "remedy": exc.remedy,
+        "fields": exc.fields,
     }
