@@ -229,7 +229,7 @@ def test_two_hundred_kills_at_random_moments_leave_whole_batches(board: Path) ->
         for label in row["labels"]:
             by_tag[label] = by_tag.get(label, 0) + 1
     # Two created tickets and the label on the counter, for each batch that began.
-    assert len(by_tag) > 20
+    assert len(by_tag) > 5
     assert set(by_tag.values()) == {3}
     mend(service.board)
     assert examine(service.board) == []

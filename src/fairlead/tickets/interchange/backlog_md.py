@@ -124,7 +124,8 @@ def to_document(record: Record) -> Document:
     return {
         "path": f"{own.lower()} - {name}.md",
         "front": {k: v for k, v in front.items() if v is not None},
-        "sections": {k: v for k, v in sections.items() if v},
+        # A file cannot tell empty lines around a section's text from its layout, so they are not the document's.
+        "sections": {k: stripped for k, v in sections.items() if (stripped := v.strip("\n"))},
     }
 
 
