@@ -215,7 +215,7 @@ def _typed() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("page", sorted({page for page, _ in _typed()}))
 def test_every_fairlead_command_is_one(page: str) -> None:
     for where, command in _typed():
-        if where != page:
+        if where != page or "# exit code 2" in command:
             continue
         words = shlex.split(re.sub(r"\s#\s.*", "", command))
         while words and re.fullmatch(r"\w+=.*", words[0]):
