@@ -87,6 +87,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
         "find",
         "find_or_spawn",
         "make_selection",
+        "open_memory",
     ),
     "fairlead.runtime": (
         "BreakerPolicy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -339,6 +340,34 @@ async def test_parallel_agents_are_accounted_for_as_a_tree(
     await gateway.close()
 
 
+async def test_servers_of_ones_own_are_told_the_limit_in_the_older_word(
+    make_gateway: Make, server: ModelServer
+) -> None:
+    table = priced(server)
+    table["providers"]["one"]["local"] = True
+    gateway = make_gateway({**table, "models": {"one:m": {}}})
+    response = await gateway.generate(CLOUD._replace(force_cloud=False))
+    assert (response.model_type, response.cost) == ("local_opensource", 0.0)
+    assert server.requests[0]["max_tokens"] == 50
+    assert "max_completion_tokens" not in server.requests[0]
+    await gateway.close()
+
+
+async def test_one_gateway_serves_one_loop_after_another(make_gateway: Make, server: ModelServer) -> None:
+    gateway = make_gateway(priced(server))
+
+    async def once() -> bool:
+        try:
+            return (await gateway.generate(CLOUD)).success
+        finally:
+            await gateway.close()
+
+    context = contextvars.copy_context()
+    for _ in range(3):
+        assert await asyncio.to_thread(context.copy().run, asyncio.run, once())
+    await gateway.close()
+
+
 async def test_several_samples_are_one_attempt_with_the_bill_of_all(make_gateway: Make, server: ModelServer) -> None:
     gateway = make_gateway(priced(server))
     single = await gateway.generate(CLOUD)
@@ -416,8 +445,6 @@ async def test_the_real_model_answers_with_exact_usage(
 
 
 def test_a_call_without_a_tenant_is_refused(make_gateway: Make) -> None:
-    import contextvars
-
     gateway = make_gateway()
     with pytest.raises(TenantMissingError):
         contextvars.Context().run(lambda: asyncio.run(gateway.generate(CLOUD)))

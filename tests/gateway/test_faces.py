@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from fairlead.cli.main import main
 from fairlead.errors import MissingDependencyError, NotFoundError
 from fairlead.gateway.providers.gguf import serve
-from fairlead.gateway.tokens import TokenCounter, estimate_tokens
+from fairlead.gateway.tokens import TokenCounter, estimate_tokens, load_vocabulary
 from fairlead.testing.model_server import ModelServer
 from fairlead.testing.stories import Stories
 
@@ -159,6 +160,24 @@ def test_counts_are_labelled(stories: Stories) -> None:
     exact = counter.count("one:stories", "Once upon a time")
     assert (exact.tokens, exact.label) == (4, "exact")
     assert counter.count("other:m", "Once upon a time").label == "estimated"
+
+
+def test_a_vocabulary_file_counts_exactly(tmp_path: Path) -> None:
+    pytest.importorskip("tiktoken")
+    pieces = [bytes([n]) for n in range(256)] + [b"ab", b"abab"]
+    lines = [base64.b64encode(piece) + b" " + str(rank).encode() for rank, piece in enumerate(pieces)]
+    (tmp_path / "small.tiktoken").write_bytes(b"\n".join(lines))
+    count = load_vocabulary(str(tmp_path / "small.tiktoken"))
+    assert [count("abababab"), count("abc"), count("xyz")] == [2, 2, 3]
+    with pytest.raises(NotFoundError):
+        load_vocabulary(str(tmp_path / "none.tiktoken"))
+
+
+def test_the_estimate_is_near_a_real_vocabulary() -> None:
+    pytest.importorskip("mistral_common")
+    count = load_vocabulary("tekken")
+    text = Path(__file__).read_text("utf-8")
+    assert estimate_tokens(text) == pytest.approx(count(text), rel=0.25)
 
 
 def test_estimates_learn_and_reservations_stay_above() -> None:

@@ -31,3 +31,21 @@ def test_notes_of_worker_threads_do_not_overtake(tmp_path: Path) -> None:
     assert heard == stored
     assert [e.index for e in published] == sorted(e.index for e in published)
     assert sum(e.type == "step.progressed" for e in heard) == 40
+
+
+def test_leaving_at_the_moment_a_run_ends_is_in_order(tmp_path: Path) -> None:
+    flow = Flow("short")
+
+    @flow.step()
+    async def only() -> int:
+        return 1
+
+    async def hear_and_leave() -> None:
+        async with fairlead.open(home=str(tmp_path)) as lead:
+            run = await lead.start(flow)
+            async for event in lead.events():
+                if event.subject == run.id and event.type == "run.completed":
+                    return
+
+    for _ in range(20):
+        asyncio.run(hear_and_leave())

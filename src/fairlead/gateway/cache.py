@@ -23,7 +23,7 @@ from fairlead.gateway.config import Policy
 from fairlead.gateway.local.text import STOPWORDS, content_stems
 from fairlead.gateway.messages import GenerationRequest
 from fairlead.gateway.prices import NANO, Usage
-from fairlead.store import gateway as rows
+from fairlead.store import gateway_kept as rows
 from fairlead.store.database import Database
 
 THRESHOLDS = {"answer": 0.86, "classify": 0.84, "summarise": 0.95, "extract": 0.95, "code": 0.97, "reason": 0.93}

@@ -202,23 +202,23 @@ class Carrier:
     @asynccontextmanager
     async def _admitted(self, job: Job, info: ModelInfo, attempts: Attempts) -> AsyncIterator[Trip]:
         """Budget, breaker and limits around one call; however it ends, it is settled and written to ``attempts``."""
-        count = self._counter.scale(info.id, job.estimated, len(job.text.encode()))
-        ask = self._ask(job, info, count.most, attempts.next_number())
-        reservation = await self._ledger.reserve(ask)
-        trip = Trip(self, job, reservation, attempts, count.tokens)
         lane = self._traffic.lane(info, job.attribution)
+        if not lane.breaker.admits(self._clock.monotonic()):
+            raise BreakerOpenError(
+                f"{info.provider} has failed repeatedly, so {info.id} is not called for now.",
+                remedy="Wait for its breaker to close, or allow fallback.",
+                model=info.id,
+            )
+        count = self._counter.scale(info.id, job.estimated, len(job.text.encode()))
+        trip: Trip | None = None
         try:
-            if not lane.breaker.admits(self._clock.monotonic()):
-                raise BreakerOpenError(
-                    f"{info.provider} has failed repeatedly, so {info.id} is not called for now.",
-                    remedy="Wait for its breaker to close, or allow fallback.",
-                    model=info.id,
-                )
+            ask = self._ask(job, info, count.most, attempts.next_number())
+            trip = Trip(self, job, await self._ledger.reserve(ask), attempts, count.tokens)
             await lane.enter(count.most)
         except BaseException as exc:
-            if not isinstance(exc, BreakerOpenError):
-                lane.breaker.forget()
-            await trip.fail(exc)
+            lane.breaker.forget()
+            if trip is not None:
+                await trip.fail(exc, sent=False)
             raise
         ok, limited, retry_after = False, False, None
         try:
@@ -332,15 +332,19 @@ class Trip:
         self.open = False
         await self._carrier.settle(self, usage, outcome, error, "validation" if error else "")
 
-    async def fail(self, exc: BaseException) -> None:
+    async def fail(self, exc: BaseException, *, sent: bool = True) -> None:
         """Settles a failed attempt: at nothing when the provider cannot have charged for it, else at what it was sent
-        and had returned."""
+        and had returned. ``sent`` says that it may have got the request at all."""
         if not self.open:
             return
         self.open = False
         cancelled = not isinstance(exc, Exception)
         usage = self.partial or Usage(0, 0, 0, 0, "estimated")
-        if self.partial is None and (cancelled or (isinstance(exc, Exception) and not certainly_unbilled(exc))):
+        if (
+            self.partial is None
+            and sent
+            and (cancelled or (isinstance(exc, Exception) and not certainly_unbilled(exc)))
+        ):
             usage = Usage(self.input_tokens, 0, 0, 0, "estimated")
         category = exc.category if isinstance(exc, FairleadError) else "system"
         # The settlement must not be lost to the cancellation that it accounts for.

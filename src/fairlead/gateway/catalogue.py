@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock, isoformat
-from fairlead.errors import NotFoundError
+from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.gateway.config import GatewayConfig, ProviderSpec
 from fairlead.gateway.prices import FREE, Price, book_price, override_price, today
 from fairlead.gateway.resilience.limits import LimitRules
@@ -150,6 +150,13 @@ class Catalogue:
         stated = self._config.overrides.get(model_id, {})
         price, window, source = self._price(spec, model_id, name)
         tier = str(stated.get("tier") or _tier(price, spec.local or spec.kind == "gguf"))
+        if tier not in TIERS:
+            raise InvalidInputError(
+                f"tier {tier!r} of {model_id} is not known (from {self._config.source}).",
+                remedy=f"Choose one of {', '.join(TIERS)}.",
+                field="tier",
+                value=tier,
+            )
         model_type = (
             ("local_opensource" if tier == "local" else f"cloud_{provider}")
             if not stated.get("model_type")

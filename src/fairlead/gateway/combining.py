@@ -65,6 +65,10 @@ class Combiner(Generic[A, R]):
         except BaseException as exc:  # noqa: BLE001 - it is handed to every waiter of the batch
             for slot in batch:
                 slot.error = exc
+        # Waiters go first: what they ask for next then rides with the heir's batch.
+        for slot in batch:
+            if slot.done.locked():
+                slot.done.release()
         with self._lock:
             heir = self._waiting[0] if self._waiting else None
             if heir is None:
@@ -73,7 +77,3 @@ class Combiner(Generic[A, R]):
                 heir.leads = True
         if heir is not None:
             heir.done.release()
-        # The leader's own lock is among them; nobody waits on it.
-        for slot in batch:
-            if slot.done.locked():
-                slot.done.release()

@@ -97,6 +97,7 @@ def _policy(source: str, table: Mapping[str, Any]) -> Policy:
     for name in values:
         if name not in Policy._fields:
             raise _bad(source, f"policy.{name}", values[name], f"Known: {', '.join(Policy._fields)}.")
+    _check_types(source, "policy", values, Policy())
     policy = Policy(**values)
     if policy.unknown_price not in ("refuse", "ceiling"):
         raise _bad(source, "policy.unknown_price", policy.unknown_price, "Choose refuse or ceiling.")
@@ -116,6 +117,7 @@ def _provider(source: str, name: str, table: Mapping[str, Any]) -> ProviderSpec:
             remedy = "Name the variable that holds the key as key_variable." if "key" in field else ""
             # The value is left out: somebody may have written the key itself here.
             raise _bad(source, f"providers.{name}.{field}", "", remedy or f"Known: {', '.join(ProviderSpec._fields)}.")
+    _check_types(source, f"providers.{name}", table, ProviderSpec(name))
     spec = ProviderSpec(name, **table)
     if spec.kind not in ("vendor", "openai", "gguf"):
         raise _bad(source, f"providers.{name}.kind", spec.kind, "Choose vendor, openai or gguf.")
@@ -124,6 +126,14 @@ def _provider(source: str, name: str, table: Mapping[str, Any]) -> ProviderSpec:
     if spec.kind == "gguf" and not spec.path:
         raise _bad(source, f"providers.{name}.path", spec.path, "Give the path of the model file.")
     return spec
+
+
+def _check_types(source: str, where: str, table: Mapping[str, Any], defaults: Any) -> None:
+    for field, value in table.items():
+        default = getattr(defaults, field)
+        fits = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
+        if not fits and not (isinstance(default, float) and type(value) is int):
+            raise _bad(source, f"{where}.{field}", value, f"It is of type {type(default).__name__}.")
 
 
 def _bad(source: str, field: str, value: Any, remedy: str) -> InvalidInputError:

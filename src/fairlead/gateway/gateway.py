@@ -29,7 +29,7 @@ from fairlead.gateway.providers.clients import ClientBackend
 from fairlead.gateway.routing.cascade import judged, sampled
 from fairlead.gateway.routing.router import Candidate, Decision, Wanted, decide
 from fairlead.gateway.routing.verifiers import Verdict, Verifier, all_of, usual
-from fairlead.gateway.tokens import TokenCounter, estimate_tokens
+from fairlead.gateway.tokens import TokenCounter, estimate_tokens, load_vocabulary
 from fairlead.gateway.traffic import Traffic
 from fairlead.ids import new_id
 from fairlead.store.database import Database
@@ -80,7 +80,7 @@ class Gateway:
         self.catalogue = Catalogue(config, clock)
         self.ledger = Ledger(database, clock)
         self.budgets = BudgetBook(database, clock)
-        self.counter = counter or TokenCounter()
+        self.counter = counter or TokenCounter(_vocabularies(config))
         self._calibrated = False
         self.traffic = Traffic(self.catalogue, database, clock, sleep=sleep)
         self.knowledge = Knowledge(database, clock, home / "difficulty.npz" if home else None)
@@ -349,6 +349,12 @@ class TextFlow:
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self._streaming.__aiter__()
+
+
+def _vocabularies(config: GatewayConfig) -> dict[str, Callable[[str], int]]:
+    """Exact counters of the models whose vocabulary configuration names."""
+    named = {model: str(table["vocabulary"]) for model, table in config.overrides.items() if "vocabulary" in table}
+    return {model: load_vocabulary(path) for model, path in named.items()}
 
 
 def _total(attempts: Sequence[Attempt]) -> int | None:

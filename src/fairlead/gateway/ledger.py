@@ -17,6 +17,7 @@ from fairlead.gateway.moves import Ask, Move, Moved, Reservation, Reserve, Settl
 from fairlead.gateway.prices import Usage
 from fairlead.ids import new_id
 from fairlead.store import gateway as rows
+from fairlead.store import gateway_kept as kept
 from fairlead.store.database import Database, Transaction
 from fairlead.store.gateway import Settlement
 
@@ -91,12 +92,12 @@ class Ledger:
 
     def calibrations(self) -> dict[str, tuple[float, int]]:
         """Stored ratios of returned to estimated tokens, with their samples, by model id."""
-        return self._database.read_sync(rows.calibrations)
+        return self._database.read_sync(kept.calibrations)
 
     def keep_calibration(self, model: str, ratio: float, samples: int) -> None:
         """Stores a model's ratio, without waiting for it to be durable."""
         now = self._clock.now()
-        self._database.later(lambda tx: rows.put_calibration(tx, model, ratio, samples, now))
+        self._database.later(lambda tx: kept.put_calibration(tx, model, ratio, samples, now))
 
     def sweep(self, *, older_than: float = 3600.0) -> int:
         """Charges reservations that nobody settled within ``older_than`` seconds; returns how many."""
@@ -107,7 +108,7 @@ class Ledger:
             for call_id, reserved, price_state in stale:
                 cost = None if price_state == "unknown" else reserved
                 end = Settlement("abandoned", "failed", reserved, cost, 0, 0, 0, 0, "", "system", now)
-                for held in (rows.end_call(tx, call_id, end) or (0, []))[1]:
+                for held in (rows.end_call(tx, call_id, end) or (0, ()))[1]:
                     rows.change_window(tx, held, -reserved, reserved)
             return len(stale)
 

@@ -107,24 +107,49 @@ class TokenCounter:
 
 
 def load_vocabulary(path: str) -> Callable[[str], int]:
-    """A counter over a ``.tiktoken`` vocabulary file on disk (extra ``tokens``); nothing is downloaded.
+    """A counter over a vocabulary file on disk (extra ``tokens``); nothing is downloaded.
 
-    Raises :class:`MissingDependencyError` without ``tiktoken`` and :class:`NotFoundError` without the file.
+    ``path`` names a ``.tiktoken`` file, a Tekken ``.json`` file, or is ``tekken`` for the one that mistral-common
+    carries. Raises :class:`MissingDependencyError` without the package that reads it and :class:`NotFoundError` without
+    the file.
     """
-    from pathlib import Path
-
     from fairlead.errors import MissingDependencyError, NotFoundError
 
-    if not Path(path).is_file():
-        raise NotFoundError(f"there is no vocabulary file {path!r}.", remedy="Give the path of a .tiktoken file.")
     try:
-        import tiktoken
-        from tiktoken.load import load_tiktoken_bpe
+        return _tekken(path) if path == "tekken" or path.endswith(".json") else _tiktoken(path)
     except ImportError as exc:
         raise MissingDependencyError(
-            "counting with a vocabulary needs tiktoken.", remedy="Install it: pip install 'fairlead[tokens]'."
+            f"counting with the vocabulary {path!r} needs {exc.name}.",
+            remedy="Install it: pip install 'fairlead[tokens]'.",
         ) from exc
-    ranks = load_tiktoken_bpe(path)
+    except OSError as exc:
+        raise NotFoundError(
+            f"the vocabulary file {path!r} cannot be read: {exc}.",
+            remedy="Give the path of a .tiktoken or Tekken .json file.",
+        ) from exc
+
+
+def _tiktoken(path: str) -> Callable[[str], int]:
+    import base64
+    from pathlib import Path
+
+    import tiktoken
+
+    # Read here, because tiktoken's own loader goes through a download cache.
+    rows = (line.split() for line in Path(path).read_bytes().splitlines() if line)
+    ranks = {base64.b64decode(token): int(rank) for token, rank in rows}
     pattern = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     encoding = tiktoken.Encoding(Path(path).stem, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
     return lambda text: len(encoding.encode_ordinary(text))
+
+
+def _tekken(path: str) -> Callable[[str], int]:
+    from pathlib import Path
+
+    import mistral_common
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+
+    if path == "tekken":
+        path = str(sorted((Path(mistral_common.__file__).parent / "data").glob("tekken_*.json"))[-1])
+    tekken = Tekkenizer.from_file(path)
+    return lambda text: len(tekken.encode(text, bos=False, eos=False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from fairlead.clock import Clock
 from fairlead.events import draft
@@ -59,7 +60,7 @@ class Traffic:
         self._sleep = sleep
         self._rules = rules or BreakerRules()
         self._breakers: dict[str, Breaker] = {}
-        self._limiters: dict[tuple[int, str], Limiter] = {}
+        self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Limiter]] = WeakKeyDictionary()
         self._tenant = ""
 
     def lane(self, info: ModelInfo, attribution: Attribution) -> Lane:
@@ -89,10 +90,10 @@ class Traffic:
         return {name: breaker.state for name, breaker in self._breakers.items()}
 
     def _limiter(self, name: str, rules: LimitRules) -> Limiter:
-        key = (id(asyncio.get_running_loop()), name)
-        found = self._limiters.get(key)
+        limiters = self._limiters.setdefault(asyncio.get_running_loop(), {})
+        found = limiters.get(name)
         if found is None:
-            found = self._limiters[key] = Limiter(
+            found = limiters[name] = Limiter(
                 rules,
                 self._clock,
                 sleep=self._sleep,

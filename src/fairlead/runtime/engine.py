@@ -166,7 +166,9 @@ class Runtime:
         await execution.drain(self.options.shutdown_grace)
         run_id = execution.run.id
         if execution.done.done():
-            await asyncio.wait([self._finished[run_id]])
+            finished = self._finished.get(run_id)
+            if finished is not None:
+                await asyncio.wait([finished])
             return
         event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.ledger.rows)}, cause)
         self.executions.pop(run_id, None)

@@ -243,6 +243,12 @@ def resume(context: Context, run: str, cause: str | None = None) -> dict[str, An
 
 
 def print_answer(value: dict[str, Any], out: Output) -> None:
+    if "verb" not in value:
+        # It was carried out here, to its end or until it waits: that is what there is to tell.
+        from fairlead.verbs.top import print_outcome
+
+        print_outcome(value, out)
+        return
     name = f"{value['name']} {value['run'][-8:]}"
     if "state" in value:
         already = "already " if value.get("already") else ""

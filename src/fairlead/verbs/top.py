@@ -112,7 +112,7 @@ def print_outcome(value: dict[str, Any], out: Output) -> None:
         out.line(f"  {path}")
     out.line("\nTry next:")
     out.line(f"  fairlead trace {short}                      what each agent did, and when")
-    out.line('  fairlead ask "Which licence does numpy have?"   answers with their sources')
+    out.line('  fairlead ask "What is a mapping object?"    answers with their sources')
     out.line("  fairlead run content-brief --input FOLDER   a brief about your own documents")
     out.line("  fairlead runs list                          everything that ran")
 

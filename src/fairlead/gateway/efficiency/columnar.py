@@ -17,42 +17,25 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-_AMBIGUOUS = re.compile(r"[\[\](){}<>,;\"\n\r\t\\=]|^[\s~^$]|\s$|^$|^-?\d|^(?:true|false|null|NaN|-?Infinity)$|^-\S")
-_PLAIN_LATER = re.compile(
-    r"^\d{4}-\d\d-\d\d(?:[T ][\d:.Z+-]+)?$|^\d{2}:\d{2}(?::\d{2})?(?:\+\d)?$|^(?!\d+[eE]-?\d+$)\d+[A-Za-z_][\w-]*$"
-)
-_MARKS = re.compile(r"[\[\](){}<>,;\"\n\r\t\\=]|^[\s~^$]|\s$|^$")
+from fairlead.gateway.efficiency.decoding import decode
+from fairlead.gateway.efficiency.notation import ABSENT, AMBIGUOUS, DITTO, MARKS, PLAIN, Field
+
+__all__ = ["decode", "encode"]
+
 _NAME = re.compile(r"[^\s\[\](){}<>,;:\"=~^$%\\]+\Z")
 _SYMBOL_LENGTH, _SYMBOL_COUNT = 12, 3
 _DITTO_LENGTH = 3
 _PREFIX_LENGTH = 4
-_ABSENT, _DITTO = "~", "^"
-
-
-class Field(NamedTuple):
-    """A column. ``kind`` is ``leaf``, ``text`` (strings that begin with ``value``), ``object``, ``rows`` (a list of
-    objects), ``lists`` (lists of such lists), ``map`` (like objects under free keys) or ``constant``, of which
-    ``value`` is the value."""
-
-    name: str
-    kind: str
-    fields: tuple[Field, ...] = ()
-    value: Any = None
 
 
 def encode(value: Any) -> str:
-    """Columnar text of a JSON value."""
+    """Columnar text of a JSON value; :func:`decode` gives the value back."""
     encoder = _Encoder(value)
     body = encoder.free(value, top=True)
     symbols = "".join(f"${n}={json.dumps(text, ensure_ascii=False)}\n" for text, n in encoder.symbols.items())
     return symbols + body
-
-
-def decode(text: str) -> Any:
-    """The JSON value of a columnar text; ``ValueError`` when it is none."""
-    return _Decoder(text).document()
 
 
 class _Encoder:
@@ -90,7 +73,7 @@ class _Encoder:
             return json.dumps(value)
         if value in self.symbols:
             return f"${self.symbols[value]}"
-        if _AMBIGUOUS.search(value) and not _PLAIN_LATER.match(value):
+        if AMBIGUOUS.search(value) and not PLAIN.match(value):
             return json.dumps(value, ensure_ascii=False)
         return value
 
@@ -99,7 +82,7 @@ class _Encoder:
         if value in self.symbols:
             return f"${self.symbols[value]}"
         rest = value[len(prefix) :]
-        return json.dumps(rest, ensure_ascii=False) if _MARKS.search(rest) else rest
+        return json.dumps(rest, ensure_ascii=False) if MARKS.search(rest) else rest
 
     def _rows(
         self, fields: Sequence[Field], rows: Sequence[Mapping[str, Any]], between: str, keys: Sequence[str] = ()
@@ -110,7 +93,7 @@ class _Encoder:
         for n, row in enumerate(rows):
             cells = [self._cell(f, row) for f in varying]
             shown = [
-                _DITTO if above and cell == above[i] and len(cell) > _DITTO_LENGTH else cell
+                DITTO if above and cell == above[i] and len(cell) > _DITTO_LENGTH else cell
                 for i, cell in enumerate(cells)
             ]
             above = cells
@@ -120,7 +103,7 @@ class _Encoder:
 
     def _cell(self, field: Field, row: Mapping[str, Any]) -> str:
         if field.name not in row:
-            return _ABSENT
+            return ABSENT
         value = row[field.name]
         if field.kind == "text":
             return self.text(value, field.value)
@@ -153,7 +136,7 @@ def _header(fields: Sequence[Field], encoder: _Encoder) -> str:
 
 
 def _bare_prefix(prefix: str) -> str:
-    return json.dumps(prefix, ensure_ascii=False) if prefix and _MARKS.search(prefix) else prefix
+    return json.dumps(prefix, ensure_ascii=False) if prefix and MARKS.search(prefix) else prefix
 
 
 def _name(name: str) -> str:
@@ -208,7 +191,7 @@ def _text_field(name: str, values: Sequence[str]) -> Field:
     end = max((low.rfind(mark, 0, length) + 1 for mark in "-_/:.@# "), default=0)
     if end >= _PREFIX_LENGTH and low[0] != '"':
         return Field(name, "text", (), low[:end])
-    doubtful = any(_AMBIGUOUS.search(v) and not _PLAIN_LATER.match(v) and not _MARKS.search(v) for v in values)
+    doubtful = any(AMBIGUOUS.search(v) and not PLAIN.match(v) and not MARKS.search(v) for v in values)
     return Field(name, "text", (), "") if doubtful else Field(name, "leaf")
 
 
@@ -255,210 +238,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)
-
-
-class _Decoder:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._symbols: dict[str, str] = {}
-
-    def document(self) -> Any:
-        while match := re.compile(r"\$(\d+)=(\"(?:[^\"\\]|\\.)*\")\n").match(self._text, self._at):
-            self._symbols[f"${match[1]}"] = json.loads(match[2])
-            self._at = match.end()
-        value = self._value()
-        if self._at != len(self._text):
-            raise ValueError(f"text goes on at {self._at}")
-        return value
-
-    def _peek(self) -> str:
-        return self._text[self._at : self._at + 1]
-
-    def _take(self, expected: str) -> None:
-        if self._peek() != expected:
-            raise ValueError(f"expected {expected!r} at {self._at}")
-        self._at += 1
-
-    def _newline(self) -> None:
-        if self._peek() == "\n":
-            self._at += 1
-
-    def _value(self) -> Any:
-        mark = self._peek()
-        if mark == "{":
-            return self._object()
-        if mark == "<":
-            return self._table()
-        if mark == "[":
-            self._at += 1
-            return self._list(self._value)
-        return self._leaf()
-
-    def _object(self) -> dict[str, Any]:
-        self._take("{")
-        self._newline()
-        found: dict[str, Any] = {}
-        while self._peek() != "}":
-            name = self._name()
-            self._take(":")
-            found[name] = self._value()
-            if self._peek() == ",":
-                self._at += 1
-                self._newline()
-        self._at += 1
-        return found
-
-    def _list(self, item: Any) -> list[Any]:
-        found = []
-        while self._peek() != "]":
-            found.append(item())
-            if self._peek() in (";", "\n"):
-                self._at += 1
-        self._at += 1
-        return found
-
-    def _table(self) -> Any:
-        self._take("<")
-        keyed, nested = self._peek() == "*", self._peek() == "["
-        self._at += keyed or nested
-        fields = self._fields("]" if nested else ">")
-        if nested:
-            self._take(">")
-        self._take("[")
-        self._newline()
-        if nested:
-            return self._list(lambda: self._inner_rows(fields))
-        return self._map_rows(fields) if keyed else self._plain_rows(fields)
-
-    def _plain_rows(self, fields: Sequence[Field]) -> list[dict[str, Any]]:
-        above: list[Any] = []
-        return self._list(lambda: self._row(fields, above))
-
-    def _inner_rows(self, fields: Sequence[Field]) -> list[dict[str, Any]]:
-        self._take("[")
-        return self._plain_rows(fields)
-
-    def _map_rows(self, fields: Sequence[Field]) -> dict[str, Any]:
-        above: list[Any] = []
-
-        def entry() -> tuple[str, dict[str, Any]]:
-            key = self._name()
-            self._take(",")
-            return key, self._row(fields, above)
-
-        return dict(self._list(entry))
-
-    def _row(self, fields: Sequence[Field], above: list[Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        cells: list[Any] = []
-        first = True
-        for field in fields:
-            if field.kind == "constant":
-                values[field.name] = field.value
-                continue
-            if not first:
-                self._take(",")
-            first = False
-            cell = self._cell(field, above[len(cells)] if above else _MISSING)
-            cells.append(cell)
-            if cell is not _MISSING:
-                values[field.name] = cell
-        above[:] = cells
-        return values
-
-    def _cell(self, field: Field, above: Any) -> Any:
-        mark = self._peek()
-        following = self._text[self._at + 1 : self._at + 2]
-        if mark in (_ABSENT, _DITTO) and following in (",", ";", "\n", ")", "]", ""):
-            self._at += 1
-            return _MISSING if mark == _ABSENT else above
-        if field.kind == "text":
-            return self._text_cell(field.value)
-        if field.kind == "lists":
-            self._take("[")
-            return self._list(lambda: self._inner_rows(field.fields))
-        if field.kind == "object":
-            self._take("(")
-            row = self._row(field.fields, [])
-            self._take(")")
-            return row
-        if field.kind in ("rows", "map"):
-            self._take("[")
-            return self._plain_rows(field.fields) if field.kind == "rows" else self._map_rows(field.fields)
-        return self._value()
-
-    def _text_cell(self, prefix: str) -> str:
-        if self._peek() == '"':
-            return prefix + str(self._quoted())
-        text = self._bare()
-        return self._symbols.get(text) or prefix + text
-
-    def _fields(self, end: str) -> tuple[Field, ...]:
-        found = []
-        while self._peek() != end:
-            name = self._name()
-            found.append(self._field(name))
-            if self._peek() == ",":
-                self._at += 1
-        self._at += 1
-        return tuple(found)
-
-    def _field(self, name: str) -> Field:
-        mark = self._peek()
-        if mark == "=":
-            self._at += 1
-            return Field(name, "constant", (), self._value())
-        if mark == "(":
-            self._at += 1
-            return Field(name, "object", self._fields(")"))
-        if mark == "[":
-            self._at += 1
-            keyed, nested = self._peek() == "*", self._peek() == "["
-            self._at += keyed or nested
-            fields = self._fields("]")
-            if nested:
-                self._take("]")
-            return Field(name, "map" if keyed else "lists" if nested else "rows", fields)
-        if mark == "%":
-            self._at += 1
-            quoted = self._peek() == '"'
-            bare = "" if self._peek() in (",", ">", ")", "]") else None
-            return Field(name, "text", (), bare if bare is not None else self._quoted() if quoted else self._bare())
-        return Field(name, "leaf")
-
-    def _name(self) -> str:
-        if self._peek() == '"':
-            return str(self._quoted())
-        match = _BARE_NAME.match(self._text, self._at)
-        if match is None:
-            raise ValueError(f"expected a name at {self._at}")
-        self._at = match.end()
-        return match.group()
-
-    def _leaf(self) -> Any:
-        if self._peek() == '"':
-            return self._quoted()
-        text = self._bare()
-        if text in self._symbols:
-            return self._symbols[text]
-        if _AMBIGUOUS.search(text) and not _PLAIN_LATER.match(text):
-            return json.loads(text)
-        return text
-
-    def _bare(self) -> str:
-        match = _BARE.match(self._text, self._at)
-        if match is None:
-            raise ValueError(f"expected a value at {self._at}")
-        self._at = match.end()
-        return match.group()
-
-    def _quoted(self) -> Any:
-        value, self._at = _SCANNER.raw_decode(self._text, self._at)
-        return value
-
-
-_MISSING: Any = object()
-_SCANNER = json.JSONDecoder(strict=False)
-_BARE = re.compile(r"[^\[\](){}<>,;\"\n\\=]+")
-_BARE_NAME = re.compile(r"[^\s\[\](){}<>,;:\"=~^$%\\]+")

@@ -19,7 +19,7 @@ from fairlead.gateway.efficiency.columnar import encode
 from fairlead.gateway.efficiency.repetition import fold
 from fairlead.gateway.efficiency.selection import select
 from fairlead.gateway.tokens import estimate_tokens
-from fairlead.store import gateway as rows
+from fairlead.store import gateway_kept as rows
 from fairlead.store.database import Database
 
 _LEAST_TOKENS = 60

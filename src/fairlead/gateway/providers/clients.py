@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from fairlead.errors import MissingDependencyError
 from fairlead.gateway.backends import Answer
@@ -50,7 +51,8 @@ class ClientBackend:
     def __init__(self, catalogue: Catalogue, read_variable: Callable[[str], str]) -> None:
         self._catalogue = catalogue
         self._read_variable = read_variable
-        self._models: dict[tuple[int, str], Model[Any]] = {}
+        # Clients belong to an event loop, and are forgotten with it.
+        self._models: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Model[Any]]] = WeakKeyDictionary()
         self._secrets: set[str] = set()
 
     def ready(self, info: ModelInfo) -> str:
@@ -109,20 +111,19 @@ class ClientBackend:
 
     async def model(self, info: ModelInfo) -> Model[Any]:
         """The client of a catalogue entry on the running event loop."""
-        key = (id(asyncio.get_running_loop()), info.id)
-        found = self._models.get(key)
+        models = self._models.setdefault(asyncio.get_running_loop(), {})
+        found = models.get(info.id)
         if found is None:
             async with self.translating(info):
                 # Kept before it is entered, so that calls in parallel share one client and one is closed.
-                found = self._models[key] = self._build(self._catalogue.provider_of(info), info)
+                found = models[info.id] = self._build(self._catalogue.provider_of(info), info)
                 await found.__aenter__()
         return found
 
     async def close(self) -> None:
         """Closes the clients of the running event loop."""
-        loop = id(asyncio.get_running_loop())
-        for key in [k for k in self._models if k[0] == loop]:
-            await self._models.pop(key).__aexit__(None, None, None)
+        for model in self._models.pop(asyncio.get_running_loop(), {}).values():
+            await model.__aexit__(None, None, None)
 
     def _build(self, spec: ProviderSpec, info: ModelInfo) -> Model[Any]:
         import pydantic_ai
@@ -168,13 +169,19 @@ def _compatible(spec: ProviderSpec, info: ModelInfo, key: str) -> Model[Any]:
     """A client for a server that speaks the OpenAI chat API."""
     try:
         from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.profiles.openai import OpenAIModelProfile
         from pydantic_ai.providers.openai import OpenAIProvider
     except ImportError as exc:
         raise MissingDependencyError(
             f"calling {info.id} needs the openai client.", remedy="Install it: pip install 'fairlead[openai]'."
         ) from exc
     # Retries and timeouts travel with each request, so pydantic-ai's own client, which it closes itself, will do.
-    return OpenAIChatModel(info.name, provider=OpenAIProvider(base_url=spec.base_url, api_key=key or "none"))
+    provider = OpenAIProvider(base_url=spec.base_url, api_key=key or "none")
+    if not (spec.local or spec.kind == "gguf"):
+        return OpenAIChatModel(info.name, provider=provider)
+    # Servers on one's own machine often know max_tokens only, and would go on without a limit.
+    older = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+    return OpenAIChatModel(info.name, provider=provider, profile=older)
 
 
 def settings_for(request: GenerationRequest) -> ModelSettings:

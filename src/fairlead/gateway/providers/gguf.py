@@ -32,7 +32,8 @@ def serve(path: str) -> str:
         if server is None:
             params = xllamacpp.CommonParams()
             params.model.path = str(file)
-            params.hostname = "127.0.0.1"
+            params.hostnames = ["127.0.0.1"]
             params.port = 0
+            params.verbosity = 0
             server = _servers[str(file)] = xllamacpp.Server(params)
     return f"{server.listening_address}/v1"

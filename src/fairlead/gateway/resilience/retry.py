@@ -45,4 +45,5 @@ def certainly_unbilled(exc: Exception) -> bool:
     """Whether the provider cannot have charged for the attempt: it refused it, or never got it."""
     if isinstance(exc, RetryError):
         return not exc.fields.get("sent", False)
-    return True
+    # What is not one of our errors is a fault of the code, and may have come after the answer.
+    return isinstance(exc, FairleadError)

@@ -5,6 +5,7 @@ The table starts from a prior of a stated mean and weight, and moves by one for 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -33,9 +34,14 @@ class Posterior(NamedTuple):
         Beta's log-odds have mean psi(a) - psi(b) and variance psi1(a) + psi1(b); for a and b of 1 and more the normal
         with these moments is within about 0.02 of the exact quantiles.
         """
-        center = _digamma(self.wins) - _digamma(self.losses)
-        spread = math.sqrt(_trigamma(self.wins) + _trigamma(self.losses)) * _quantile(level)
-        return _logistic(center - spread), _logistic(center + spread)
+        return _interval(self.wins, self.losses, level)
+
+
+@functools.lru_cache(maxsize=1024)
+def _interval(wins: float, losses: float, level: float) -> tuple[float, float]:
+    center = _digamma(wins) - _digamma(losses)
+    spread = math.sqrt(_trigamma(wins) + _trigamma(losses)) * _quantile(level)
+    return _logistic(center - spread), _logistic(center + spread)
 
 
 def posterior(prior: float, wins: float = 0.0, losses: float = 0.0) -> Posterior:
@@ -54,6 +60,7 @@ def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+@functools.cache
 def _quantile(level: float) -> float:
     from statistics import NormalDist
 
