@@ -30,7 +30,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 ifneq ($(UV),)
 	@$(UV) pip install --quiet --python $(BIN)/python --editable .
 else
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 endif
 	@touch $@
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,30 @@ BARS = {
 CATEGORIES = {1: "several turns", 2: "time", 3: "open", 4: "one turn", 5: "adversarial"}
 
 Ranking = dict[str, list[str]]
+
+
+class Cached:
+    """An embedder that computes each text once and keeps the vectors in the cache folder."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.name, self.dimensions = embedder.name, embedder.dimensions
+        self._path = CACHE / "quality-vectors.npz"
+        self._known: dict[str, Any] = {}
+        if self._path.is_file():
+            with np.load(self._path) as saved:
+                self._known = dict(zip(saved["digests"].tolist(), saved["vectors"], strict=True))
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        missing = {d: text for d, text in zip(digests, texts, strict=True) if d not in self._known}
+        if missing:
+            self._known.update(zip(missing, self._embedder.embed(list(missing.values())), strict=True))
+        return np.stack([self._known[d] for d in digests])
+
+    def save(self) -> None:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        np.savez(self._path, digests=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
 
 
 def ndcg(collection: Collection, ranking: Ranking, *, left_out: bool = True) -> float:
@@ -94,20 +120,12 @@ def hash_alone(collection: Collection) -> Ranking:
     return ranking
 
 
-def model_alone(collection: Collection, embedder: Embedder, name: str) -> Ranking:
+def model_alone(collection: Collection, embedder: Embedder) -> Ranking:
     numbers = list(collection.documents)
-    vectors = cached(embedder, name, list(collection.documents.values()))
+    vectors = embedder.embed(list(collection.documents.values()))
     queries = embedder.embed(list(collection.queries.values()))
     order = np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :12]
     return {q: [numbers[at] for at in row] for q, row in zip(collection.queries, order, strict=True)}
-
-
-def cached(embedder: Embedder, name: str, texts: list[str]) -> Any:
-    path = CACHE / f"{name}-{len(texts)}.npy"
-    if not path.is_file():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        np.save(path, embedder.embed(texts))
-    return np.load(path)
 
 
 def turns_of(conversation: Conversation) -> Collection:
@@ -147,14 +165,14 @@ def alone(embedder: Embedder) -> dict[str, tuple[float, float]]:
     """(hash embeddings, model) by themselves, for each collection."""
     result = {}
     for name, collection in (("SciFact", scifact()), ("Cranfield", cranfield())):
-        pair = (hash_alone(collection), model_alone(collection, embedder, name.lower()))
+        pair = (hash_alone(collection), model_alone(collection, embedder))
         result[f"{name} nDCG@10"] = (ndcg(collection, pair[0]), ndcg(collection, pair[1]))
     hashed: list[float] = []
     model: list[float] = []
-    for number, conversation in enumerate(locomo()):
+    for conversation in locomo():
         turns = turns_of(conversation)
         hashed += recall_at(turns, hash_alone(turns), 10)
-        model += recall_at(turns, model_alone(turns, embedder, f"locomo{number}"), 10)
+        model += recall_at(turns, model_alone(turns, embedder), 10)
     result["LoCoMo recall@10"] = (float(np.mean(hashed)), float(np.mean(model)))
     return result
 
@@ -168,7 +186,8 @@ def main() -> None:
     if options.model:
         from fairlead.memory.minilm import MiniLM
 
-        embedders.append(MiniLM(CACHE))
+        cached = Cached(MiniLM(CACHE))
+        embedders.append(cached)
     document: dict[str, Any] = {}
     for at, embedder in enumerate(embedders):
         title = "no model" if embedder is None else f"with {embedder.name}"
@@ -182,8 +201,8 @@ def main() -> None:
         for name, (five, ten, count) in sorted(parts.items()):
             print(f"    LoCoMo, {name:<14} {count:>4} questions: @5 {five:.3f}  @10 {ten:.3f}")
     if options.model:
-        assert embedders[1] is not None
-        pairs = alone(embedders[1])
+        pairs = alone(cached)
+        cached.save()
         document["alone"] = pairs
         print("\nhash embeddings alone / model alone")
         for name, (hashed, model) in pairs.items():

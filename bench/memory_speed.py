@@ -297,6 +297,41 @@ class Bench:
         self.report("L1 hit rate, Zipf(1.0) over 1,000 questions, 10,000 asked", rate, "", 0.8, least=True)
 
 
+async def tiny(count: int) -> None:
+    """Many tiny entries in one namespace: how long they take to store, to load, and to ask."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(Path(folder) / "tiny.db")
+        memory = Memory(database, clock=SystemClock())
+        rng = random.Random(2)
+        words = [f"{a}{b}" for a in ("an", "bu", "ca", "de", "eb", "fe", "ga", "ho") for b in range(500)]
+        with use_tenant(make_tenant("bench")):
+            began, cpu = time.perf_counter(), time.process_time()
+            for at in range(0, count, 20_000):
+                block = range(at, min(at + 20_000, count))
+                await memory.remember_many([NewEntry(f"{rng.choice(words)} {rng.choice(words)} {n}") for n in block])
+            print(
+                f"  {count:,} tiny entries: {time.perf_counter() - began:.1f} s, CPU {time.process_time() - cpu:.1f} s"
+            )
+            began = time.perf_counter()
+            await memory.warm()
+            print(f"  loading their index: {time.perf_counter() - began:.1f} s")
+            spent = []
+            for _ in range(200):
+                number = rng.randrange(count)
+                began = time.perf_counter()
+                hits = await memory.recall(f"{rng.choice(words)} {number}", k=10)
+                spent.append((time.perf_counter() - began) * 1e3)
+                assert any(h.entry.content.endswith(f" {number}") for h in hits), number
+            spent.sort()
+            rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(
+                f"  recall p50 {spent[100]:.1f} ms, p99 {spent[198]:.1f} ms; every one found; peak memory {rss:.0f} MB"
+            )
+        database.close()
+
+
 def import_time() -> float:
     code = "import time; b = time.process_time(); import fairlead.memory; print(time.process_time() - b)"
     runs = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)]
@@ -317,7 +352,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--peers", default="faiss-pq,faiss-hnsw,usearch,qdrant,lancedb,chroma,sqlite-vec")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--tiny", type=int, help="only store and ask this many tiny entries")
     options = parser.parse_args()
+    if options.tiny:
+        asyncio.run(tiny(options.tiny))
+        return
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options.count)

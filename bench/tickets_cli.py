@@ -176,7 +176,10 @@ def main() -> int:
                 continue
             results[name] = {}
             for step in steps:
-                results[name].update(step(*ready))
+                cells = step(*ready)
+                results[name].update(cells)
+                for label, cell in cells.items():
+                    print(f"{name}: {label}: {_cell(cell)}", file=sys.stderr, flush=True)
             shutil.rmtree(ready[1])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

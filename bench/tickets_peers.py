@@ -105,8 +105,22 @@ class _Venv(Peer):
 
     def install(self) -> None:
         python = _python(self.minimum)
-        quiet(["uv", "venv", "-q", "-p", python, str(self.prefix / "venv")], self.prefix, dict(os.environ))
-        target = ["uv", "pip", "install", "-q", "-p", str(self.prefix / "venv/bin/python"), self.package]
+        quiet(
+            ["uv", "venv", "-q", "--allow-existing", "-p", python, str(self.prefix / "venv")],
+            self.prefix,
+            dict(os.environ),
+        )
+        target = [
+            "uv",
+            "pip",
+            "install",
+            "-q",
+            "--reinstall-package",
+            self.name,
+            "-p",
+            str(self.prefix / "venv/bin/python"),
+            self.package,
+        ]
         quiet(target, self.prefix, dict(os.environ))
 
     def tool(self, name: str) -> str:

@@ -27,7 +27,7 @@ async def test_two_hops_with_decay(memory: Memory) -> None:
     await memory.relate("Anna", "knows", "Bob")
     await memory.relate("Bob", "works at", "Chandlery")
     await memory.relate("Chandlery", "sells", "Rope")
-    reached, graph = await memory.neighbourhood("  ANNA ", depth=2)
+    reached, graph = await memory.graph.around("  ANNA ", depth=2)
     assert [(r.entity.label, r.nearness, r.hops) for r in reached] == [
         ("Anna", 1.0, 0),
         ("Bob", 0.5, 1),
@@ -35,7 +35,7 @@ async def test_two_hops_with_decay(memory: Memory) -> None:
     ]
     assert len(graph.relations) == 2
     with pytest.raises(NotFoundError):
-        await memory.neighbourhood("Zed")
+        await memory.graph.around("Zed")
     with pytest.raises(InvalidInputError):
         await memory.relate("Anna", "knows", "  ")
 
@@ -44,7 +44,7 @@ async def test_two_hops_with_decay(memory: Memory) -> None:
 async def test_fan_out_is_capped_and_the_strongest_edges_win(memory: Memory) -> None:
     for n in range(40):
         await memory.relate("Hub", "to", f"Spoke {n}", weight=n + 1)
-    reached, _ = await memory.neighbourhood("Hub", depth=1)
+    reached, _ = await memory.graph.around("Hub", depth=1)
     labels = [r.entity.label for r in reached]
     assert len(labels) == FAN_OUT + 1
     assert labels[1] == "Spoke 39"
@@ -66,8 +66,8 @@ async def test_graphs_of_tenants_are_apart(memory: Memory) -> None:
         await memory.relate("Anna", "knows", "Bob")
     with use_tenant(make_tenant("two")):
         with pytest.raises(NotFoundError):
-            await memory.neighbourhood("Anna")
-        assert not (await memory.graph()).entities
+            await memory.graph.around("Anna")
+        assert not (await memory.graph.whole()).entities
 
 
 def _graph() -> Graph:

@@ -42,8 +42,8 @@ async def test_the_least_worthy_are_evicted_first(memory: Memory, clock: Any) ->
     (hit,) = [h for h in await memory.recall("used owl") if h.entry.id == used.id]
     await memory.feedback(hit, 1.0)
     fresh = await memory.remember("fresh owl")
-    assert await memory.evict(5) == 0
-    assert await memory.evict(2) == 1
+    assert await memory.upkeep.evict(5) == 0
+    assert await memory.upkeep.evict(2) == 1
     assert {e.id for e in await memory.list()} == {used.id, fresh.id}
     assert old.id not in {e.id for e in await memory.list()}
 
@@ -73,7 +73,7 @@ async def test_erasing_reaches_everything_and_proves_it(memory: Memory, database
     assert set(erasure.rows.values()) == {0}
     assert await memory.recall("Gorsehollow") == []
     with pytest.raises(NotFoundError):
-        await memory.neighbourhood("Zephyrine Quillfeather")
+        await memory.graph.around("Zephyrine Quillfeather")
     database.close()
     held = _bytes(tmp_path)
     for piece in (b"Gorsehollow", b"gorsehollow", b"Quillfeather", b"quillfeath"):
@@ -102,9 +102,9 @@ async def test_a_backup_that_holds_it_is_named(memory: Memory, tmp_path: Path) -
 async def test_what_was_erased_does_not_return_with_an_export(memory: Memory) -> None:
     entry = await memory.remember(SECRET)
     await memory.remember("Harmless.")
-    lines = await memory.export()
+    lines = await memory.upkeep.export()
     await memory.erase(entry.id)
-    done = await memory.import_lines(lines)
+    done = await memory.upkeep.import_lines(lines)
     assert (done.taken, done.erased) == (1, 1)
     assert [e.content for e in await memory.list()] == ["Harmless."]
 
@@ -116,18 +116,18 @@ async def test_export_and_import_carry_everything_over(memory: Memory, clock: An
             NewEntry("Later.", expires=clock.time + 9, entities=("Anna",), relations=(("Anna", "met", "Bob"),)),
         ]
     )
-    lines = await memory.export()
+    lines = await memory.upkeep.export()
     before = [e.to_dict() for e in await memory.list()]
     with use_tenant(make_tenant("elsewhere")):
-        assert (await memory.import_lines(lines)).taken == 2
-        await memory.import_lines(lines)
+        assert (await memory.upkeep.import_lines(lines)).taken == 2
+        await memory.upkeep.import_lines(lines)
         after = [e.to_dict() for e in await memory.list()]
-        assert [r.entity.label for r in (await memory.neighbourhood("anna"))[0]] == ["Anna", "Bob"]
+        assert [r.entity.label for r in (await memory.graph.around("anna"))[0]] == ["Anna", "Bob"]
     for one in (*before, *after):
         del one["id"], one["namespace"]
     assert sorted(map(str, after)) == sorted(map(str, before))
     with pytest.raises(InvalidInputError, match="line 2"):
-        await memory.import_lines([lines[0], "{nonsense"])
+        await memory.upkeep.import_lines([lines[0], "{nonsense"])
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ async def test_verify_finds_damage_and_reindex_mends_it(memory: Memory, tmp_path
     with connection:
         connection.execute(damage)
     connection.close()
-    assert [p.kind for p in await memory.verify()] == [kind]
-    assert await memory.reindex() == 2
-    assert await memory.verify() == ()
+    assert [p.kind for p in await memory.upkeep.verify()] == [kind]
+    assert await memory.upkeep.reindex() == 2
+    assert await memory.upkeep.verify() == ()
     assert {h.entry.content for h in await memory.recall("owl")} == {"red owl", "blue owl"}
 
 

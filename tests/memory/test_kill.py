@@ -102,7 +102,7 @@ async def _check(folder: Path, kept: set[int], forgotten: set[int]) -> None:
             there = {int(e.content.split()[1]) for e in await memory.list(limit=10**6)}
             assert kept - forgotten <= there
             assert not forgotten & there
-            problems = await memory.verify()
+            problems = await memory.upkeep.verify()
             assert problems == (), problems
             space = await memory.space()
             assert len(space) == len(there)

@@ -75,7 +75,7 @@ async def run(memory: Memory, clock: Clock, steps: list[Any]) -> None:
                 clock.time += what
             elif verb == "sweep":
                 dead = kept.keys() - model.living(where, clock.time).keys()
-                assert await memory.sweep(name=name) == len(dead)
+                assert await memory.upkeep.sweep(name=name) == len(dead)
                 for one in dead:
                     del kept[one]
             elif verb == "recall":
@@ -85,12 +85,12 @@ async def run(memory: Memory, clock: Clock, steps: list[Any]) -> None:
                 assert all(h.entry.content == living[h.entry.id] for h in hits)
                 assert {i for i, t in living.items() if what in t.split()} <= {h.entry.id for h in hits}
             elif verb == "reindex":
-                assert await memory.reindex(name=name) == len(kept)
+                assert await memory.upkeep.reindex(name=name) == len(kept)
     for tenant, name in PLACES:
         with use_tenant(tenant):
             listed = await memory.list(name=name, limit=1000)
             assert {e.id: e.content for e in listed} == model.living((tenant, name), clock.time)
-            assert await memory.verify(name=name) == ()
+            assert await memory.upkeep.verify(name=name) == ()
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -113,7 +113,7 @@ def test_no_statement_of_memory_is_without_its_namespace() -> None:
 
     folder = Path(module.__file__).parent
     allowed = {"memory_numbers", "memory_namespaces", "memory_vocabulary"}
-    for name in ("memory.py", "memory_sqlite.py", "memory_graph.py"):
+    for name in ("memory.py", "memory_sqlite.py", "memory_graph.py", "memory_statements.py"):
         for node in ast.walk(ast.parse((folder / name).read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value.split()
@@ -145,7 +145,7 @@ def test_many_writers_and_readers_at_once(tmp_path: Path) -> None:
                 with use_tenant(make_tenant(tenant)):
                     assert (await memory.stats())["entries"] == 120
                     assert len(await memory.recall("secret", k=200)) >= 64
-                    assert await memory.verify() == ()
+                    assert await memory.upkeep.verify() == ()
         finally:
             database.close()
 

@@ -117,16 +117,16 @@ async def test_a_namespace_moves_by_stages_and_back(database: Database, clock: A
     with use_tenant(make_tenant("acme")):
         await memory.remember_many([NewEntry(t) for t in texts[:100]])
         with pytest.raises(InvalidInputError, match="no index 'nowhere'"):
-            await memory.move("nowhere", 0)
+            await memory.upkeep.move("nowhere", 0)
         with pytest.raises(InvalidInputError):
-            await memory.move("qdrant", 33)
+            await memory.upkeep.move("qdrant", 33)
         for asked, share in enumerate((0, 10, 50, 100)):
-            await memory.move("qdrant", share)
+            await memory.upkeep.move("qdrant", share)
             await memory.remember(texts[100 + asked])
             for text in texts[:20]:
                 hits = await memory.recall(text, k=5)
                 assert hits[0].entry.content == text
-        stages = {s.share: s for s in await memory.move_report()}
+        stages = {s.share: s for s in await memory.upkeep.move_report()}
         assert [stages[s].answered_by_target for s in (0, 10, 50, 100)] == [0, 2, 10, 20]
         assert all(s.agreement is not None and s.agreement > 0.9 for s in stages.values())
         # The move is in the database: a process that starts now serves the same way.
@@ -137,7 +137,7 @@ async def test_a_namespace_moves_by_stages_and_back(database: Database, clock: A
             indexes=IndexPlan(targets={"qdrant": qdrant_in(tmp_path / "later")}),
         )
         await later.recall(texts[3])
-        assert [s.answered_by_target for s in await later.move_report()] == [1]
-        await memory.move("embedded", 100)
+        assert [s.answered_by_target for s in await later.upkeep.move_report()] == [1]
+        await memory.upkeep.move("embedded", 100)
         assert (await memory.recall(texts[103]))[0].entry.content == texts[103]
-        assert await memory.move_report() == []
+        assert await memory.upkeep.move_report() == []

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.errors import InvalidInputError, NotFoundError, TenantMissingError
 from fairlead.events import Event
-from fairlead.memory import Memory, NewEntry, make_selection
+from fairlead.memory import IndexPlan, Memory, NewEntry, make_selection
 from fairlead.store import Database
 from fairlead.tenancy import make_tenant, use_tenant
 
@@ -92,8 +92,8 @@ async def test_what_expires_is_not_recalled_and_then_swept(memory: Memory, clock
     assert [h.entry.content for h in await memory.recall("fact")] == ["lasting fact"]
     with pytest.raises(NotFoundError):
         await memory.get(entry.id)
-    assert await memory.sweep() == 1
-    assert await memory.sweep() == 0
+    assert await memory.upkeep.sweep() == 1
+    assert await memory.upkeep.sweep() == 0
     stats = await memory.stats()
     assert (stats["entries"], stats["expired"], stats["tombstones"]) == (1, 0, 1)
 
@@ -219,3 +219,33 @@ def test_everything_survives_reopening(tmp_path: Path, clock: Any) -> None:
         hits = asyncio.run(Memory(database, clock=clock).recall("durable"))
         database.close()
     assert [h.entry.content for h in hits] == ["durable fact"]
+
+
+@pytest.mark.usefixtures("tenant")
+async def test_a_large_namespace_is_answered_by_full_text_until_it_is_warmed(database: Database, clock: Any) -> None:
+    memory = Memory(database, clock=clock, indexes=IndexPlan(load_most=2))
+    await memory.remember_many([NewEntry(f"owl number {n}", tags=(f"t{n}",)) for n in range(5)])
+    cold = await memory.recall("owl number 3")
+    assert cold[0].entry.content == "owl number 3"
+    assert set(cold[0].why) == {"lexical"}
+    assert [h.entry.content for h in await memory.recall("owl", tags=["t4"])] == ["owl number 4"]
+    await memory.warm()
+    assert "hashed" in (await memory.recall("the owl number 3"))[0].why
+
+
+@pytest.mark.usefixtures("tenant")
+async def test_a_misspelt_word_still_finds_its_entry(memory: Memory) -> None:
+    await memory.remember_many([NewEntry("the harbourmaster keeps the keys"), NewEntry("the weather was fine")])
+    assert [h.entry.content for h in await memory.recall("harbormaster")] == ["the harbourmaster keeps the keys"]
+    assert await memory.recall("zebra") == []
+
+
+@pytest.mark.usefixtures("tenant")
+async def test_a_turn_shares_in_its_neighbours_of_the_same_source(memory: Memory) -> None:
+    turns = ["Anna: which colour for the hull?", "Bob: emerald, I think.", "Anna: and lunch at noon."]
+    await memory.remember_many([NewEntry(t, "turn", source="chat") for t in turns])
+    await memory.remember("Bob: emerald, I think.", source="elsewhere")
+    hits = await memory.recall("colour of the hull")
+    assert [h.entry.content for h in hits[:2]] == turns[:2]
+    assert hits[1].why["context"] > 0
+    assert "elsewhere" not in {h.source for h in hits}

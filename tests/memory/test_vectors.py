@@ -202,7 +202,7 @@ async def test_contents_are_embedded_once_and_a_change_of_model_asks_for_reindex
     second = Memory(database, clock=clock, embedder=Letters("letters-2"))
     with pytest.raises(ModelMismatchError):
         await second.remember("eeff")
-    assert await second.reindex() == 3
+    assert await second.upkeep.reindex() == 3
     assert (await second.stats())["model"] == "letters-2"
     assert (await second.recall("ddcc"))[0].entry.content == "ccdd"
 

@@ -198,3 +198,36 @@ def test_passages_cover_the_text_within_speaker_and_heading(shared_data: Path) -
         covered = passage["end_char"]
     assert covered == len(text)
     assert {passage["speaker"] for passage in passages} == {"Josh", "Lisa"}
+
+
+def test_chapters_part_a_talk_where_its_words_change() -> None:
+    matters = ("tidal turbine", "sourdough bread", "carbon tax")
+    rows = [
+        ("Anna", f"The {matter} of number {word} was seen by the people of the {matter} committee.")
+        for matter in matters
+        for word in (
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "more",
+            "most",
+            "last",
+        )
+    ]
+    talk = turns(*rows)
+    chapters = analyse(talk)["chapters"]
+    assert [chapter["sentences"] for chapter in chapters] == [15, 15, 15]
+    assert [(c["start_s"], c["end_s"]) for c in chapters] == [(0.0, 15.0), (15.0, 30.0), (30.0, 45.0)]
+    assert all(
+        matter.split()[0] in " ".join(chapter["phrases"]) for matter, chapter in zip(matters, chapters, strict=True)
+    )
+    assert analyse(document_of(TIDE))["chapters"] == []

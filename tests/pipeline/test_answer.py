@@ -75,3 +75,29 @@ def test_paragraphs_of_xquad_answer_their_own_questions(shared_data: Path) -> No
                 refused += not answer(qa["question"], away)["answered"]
     assert right / asked > 0.7
     assert refused / asked > 0.9
+
+
+def test_what_is_asks_for_the_definition() -> None:
+    passages = [
+        {"text": "I want to conclude with where the Loader API is in the process.", "source": "a"},
+        {"text": "The basic concept of the Loader API is that a developer has a model.", "source": "b"},
+    ]
+    assert answer("What is the Loader API?", passages)["statements"][0]["source"] == "b"
+    opening = {
+        "text": "An extremely fast linter for Python, written in Rust.",
+        "source": "r",
+        "title": "ruff",
+        "start_char": 0,
+    }
+    other = {
+        "text": "Ruff can also be used as an extension of editors.",
+        "source": "r",
+        "title": "ruff",
+        "start_char": 900,
+    }
+    assert answer("What is ruff?", [other, opening])["statements"][0]["text"].startswith("An extremely fast linter")
+
+
+def test_spellings_of_both_sides_of_the_ocean_meet() -> None:
+    passages = [{"text": "Jane Roe gave it an MIT license.", "source": "x", "title": "roe LICENSE"}]
+    assert answer("Which licence does roe have?", passages)["answered"]

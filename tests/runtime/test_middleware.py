@@ -17,6 +17,7 @@ from fairlead.runtime import Edge, Node, Retry, Rewrite, Runtime, RuntimeOptions
 from fairlead.runtime.breaker import Breaker, BreakerPolicy, BreakerState
 from fairlead.runtime.limits import AdaptiveLimiter, Limiter
 from fairlead.runtime.middleware import decide_permission, retry_delay
+from fairlead.testing.clock import StillClock
 from tests.runtime.conftest import UNBOUNDED
 
 Run = Callable[..., Any]
@@ -123,7 +124,8 @@ def test_an_operators_stop_is_not_taken_for_a_timeout(with_runtime: Run) -> None
 
 
 def test_the_breaker_opens_probes_and_closes(with_runtime: Run) -> None:
-    options = UNBOUNDED._replace(breaker=BreakerPolicy(failures=3, cooldown=0.05))
+    options = UNBOUNDED._replace(breaker=BreakerPolicy(failures=3, cooldown=30))
+    clock = StillClock()
 
     async def test(runtime: Runtime) -> None:
         healthy = False
@@ -143,14 +145,14 @@ def test_the_breaker_opens_probes_and_closes(with_runtime: Run) -> None:
         refused = await result(runtime, one(remote))
         assert "circuit breaker of agent 'remote' is open" in (refused.error or "")
         assert refused.retryable is False or refused.error_category is ErrorCategory.SERVICE_UNAVAILABLE
-        await asyncio.sleep(0.06)
+        clock.advance(31)
         healthy = True
         assert (await result(runtime, one(remote))).success
         assert (await result(runtime, one(remote))).success
         types = [e.type for e in await runtime.store.events(limit=1000) if e.type.startswith("breaker")]
         assert types == ["breaker.opened", "breaker.half_opened", "breaker.closed"]
 
-    with_runtime(test, options=options)
+    with_runtime(test, options=options, clock=clock)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", "outage", "withdraw"]), st.floats(0, 20)), max_size=60))

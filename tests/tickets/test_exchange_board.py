@@ -322,7 +322,11 @@ kinds = st.sampled_from(["blocks", "tracks", "parent-child", "related"])
         unique_by=lambda pair: pair[0],
     )
 )
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_any_board_survives_being_files(tmp_path: Path, rows: list[tuple[str, dict[str, Any]]]) -> None:
     source = []
     for own, fields in rows:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import InvalidInputError
 from fairlead.tickets.fields import JOURNAL_TYPES, PRIORITIES, TICKET_STATUSES
-from fairlead.tickets.interchange import backlog_md, beads, format_for, jira, read_text, write_text
+from fairlead.tickets.interchange import backlog_md, beads, format_for, github, jira, read_text, write_text
 from fairlead.tickets.interchange.kept import EXTENSION, OWN, absorb, release, same
 
 DATA = Path(os.environ.get("FAIRLEAD_DATA") or Path(__file__).parents[2].parent / "shared/data")
@@ -136,7 +136,7 @@ def without_origin(record: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format_", ["beads", "github", "jira"])
 @given(st.lists(records, max_size=3, unique_by=lambda r: r["id"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_what_only_we_can_say_goes_along_and_comes_back(format_: str, many: list[dict[str, Any]]) -> None:
     back = read_text(format_, write_text(format_, many))
     assert [without_origin(r) for r in back] == many
@@ -144,7 +144,7 @@ def test_what_only_we_can_say_goes_along_and_comes_back(format_: str, many: list
 
 
 @given(st.lists(records, max_size=3, unique_by=lambda r: r["id"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_a_backlog_folder_carries_any_record(many: list[dict[str, Any]]) -> None:
     files = dict(map(backlog_md.write_file, many))
     assert len(files) == len(many)
@@ -181,7 +181,7 @@ foreign = st.dictionaries(
 
 
 @given(foreign, st.lists(st.tuples(st.sampled_from(["blocks", "tracks", "parent-child", "related"]), ids), max_size=4))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_foreign_document_comes_back_as_it_was(fields: dict[str, Any], edges: list[tuple[str, str]]) -> None:
     edges_raw = [{"issue_id": "x", "depends_on_id": t, "type": k, "created_at": "2026"} for k, t in edges]
     document = {"id": "x", **fields, "dependencies": edges_raw}
@@ -442,3 +442,35 @@ def test_carriage_returns_and_offsets_are_told_apart_from_changes() -> None:
     assert record["description"] == "a\nb"
     assert record["created_at"] == "2026-01-01T08:00:00.000Z"
     assert release(beads.LENS, record) == document
+
+
+BEADS_KEYS = (
+    "title description status priority issue_type assignee created_by labels created_at closed_at close_reason due_at "
+    "estimated_minutes comments dependencies notes design acceptance_criteria"
+)
+GITHUB_KEYS = (
+    "number id title body state state_reason labels assignees user created_at closed_at comments createdAt author"
+)
+odd = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 2**70), st.floats(allow_nan=False, allow_infinity=False), line),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["id", "name", "login", "text", "body", "type", "depends_on_id"]), inner, max_size=2
+        ),
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    ("lens", "keys"), [(beads.LENS, BEADS_KEYS), (github.LENS, GITHUB_KEYS)], ids=["beads", "github"]
+)
+@given(data=st.data())
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_a_foreign_field_is_kept_and_breaks_nothing(lens: Any, keys: str, data: Any) -> None:
+    document = data.draw(st.dictionaries(st.sampled_from(keys.split()), odd, max_size=6)) | {"id": "x"}
+    lens = github.lens_of(document) if lens is github.LENS else lens
+    record = absorb(lens, document)
+    assert same(release(lens, record), document)
+    assert isinstance(record["id"], str) and record.get("status", "open") in TICKET_STATUSES

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead.cli.main import main
@@ -96,7 +96,7 @@ def say_events(say: Say) -> list[dict[str, Any]]:
 @given(
     st.lists(st.tuples(st.sampled_from(["open", "closed", "cancelled", "in-progress"]), st.sampled_from([None, 1, 5])))
 )
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_progress_is_complete_exactly_when_all_work_is_done(rows: list[tuple[str, int | None]]) -> None:
     found = planning.progress([{"status": s, "story_points": p} for s, p in rows])
     work = [s for s, _ in rows if s != "cancelled"]
@@ -116,7 +116,7 @@ def test_the_score_is_priority_then_value_less_effort() -> None:
 
 
 @given(st.sampled_from(PRIORITIES), st.integers(1, 100), st.integers(1, 100), st.floats(0, 100), st.floats(0, 100))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_more_value_or_less_effort_never_lowers_the_score(priority: str, a: int, b: int, p: float, q: float) -> None:
     low, high = sorted((a, b))
     less, more = sorted((p, q))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import InvalidInputError
@@ -91,7 +91,7 @@ def _carried(scenario: GherkinScenario) -> bool:
 
 
 @given(st.lists(scenarios.filter(_carried), max_size=4))
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_read_back(many: list[GherkinScenario]) -> None:
     text = format_feature(many, "title")
     assert parse_feature(text) == many
@@ -99,7 +99,7 @@ def test_what_is_written_is_read_back(many: list[GherkinScenario]) -> None:
 
 
 @given(scenarios)
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_hardly_any_scenario_is_refused_and_one_alone_survives(scenario: GherkinScenario) -> None:
     if _carried(scenario):
         assert parse_scenario(format_scenario(scenario)) == scenario
@@ -113,7 +113,7 @@ def test_hardly_any_scenario_is_refused_and_one_alone_survives(scenario: Gherkin
         max_size=25,
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_refused_by_line_or_becomes_stable(lines: list[str]) -> None:
     try:
         first = parse_feature("\n".join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import InvalidInputError, StateError
@@ -36,7 +36,7 @@ def test_nothing_to_cover_is_covered_but_nothing_is_accepted() -> None:
 
 
 @given(entries("requirement"), entries("scenario"), entries("result"))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_acceptance_needs_every_kind_present_to_be_met(wanted: list, checks: list, results: list) -> None:
     found = coverage(wanted, checks, results)
     present = [e.status for e in (*wanted, *checks, *results)]
@@ -112,7 +112,7 @@ words = st.lists(
 
 
 @given(words, words, st.one_of(st.just(""), words))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_story_is_read_back_from_its_sentence(persona: str, goal: str, benefit: str) -> None:
     assert parse_story(format_story(persona, goal, benefit)) == Story(persona, goal, benefit)
 
@@ -146,7 +146,7 @@ def test_durations_that_are_none(text: str) -> None:
 
 
 @given(st.integers(1, 31 * 24 * 60))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_formatted_duration_is_read_back(minutes: int) -> None:
     assert effort.parse_duration(effort.format_duration(minutes)) == minutes
 

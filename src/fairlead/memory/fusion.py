@@ -23,7 +23,7 @@ class Weights(NamedTuple):
     lexical: float = 0.5
     hashed: float = 0.5
     semantic: float = 1.0
-    echo: float = 0.5
+    echo: float = 0.7
     before: float = 0.4
     after: float = 0.2
     graph: float = 0.25

@@ -9,7 +9,7 @@ from fairlead.events import Draft, draft
 from fairlead.memory.dense import Embedder, quantise
 from fairlead.memory.features import analyse
 from fairlead.memory.words import ANALYSER_VERSION
-from fairlead.store.database import Reader, Transaction
+from fairlead.store.database import Database, Reader, Transaction
 from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, make_scope, open_scope
 from fairlead.store.memory_graph import GraphRows
 from fairlead.tenancy import Tenant
@@ -50,6 +50,16 @@ class Problem(NamedTuple):
     kind: str
     found: int
     examples: tuple[str, ...]
+
+
+async def reading(database: Database, place: Place, work: Callable[[Scope], Any]) -> Any:
+    """What ``work`` reads of a namespace; None when there is no such namespace yet."""
+
+    def read(reader: Reader) -> Any:
+        scope = open_scope(reader, place.tenant, place.name)
+        return None if scope is None else work(scope)
+
+    return await database.read(read)
 
 
 # ── removing ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orjson import dumps
-
 from fairlead.clock import Clock
 from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.memory import keeping
@@ -15,19 +13,19 @@ from fairlead.memory.asking import Asking
 from fairlead.memory.dense import Embedder
 from fairlead.memory.entries import Entry, Hit, NewEntry, entry_from_row, make_selection
 from fairlead.memory.erasing import Erasure, erase
-from fairlead.memory.exchange import Imported, from_lines, to_lines, without_erased
-from fairlead.memory.graph import Graph, Reached, entity_name, neighbourhood, themes
-from fairlead.memory.keeping import Place, Problem
+from fairlead.memory.graph import entity_name
+from fairlead.memory.graph_reader import GraphReader
+from fairlead.memory.keeping import Place
 from fairlead.memory.learning import Sample, learn_weights, moved_success
-from fairlead.memory.moving import SHARES, MovingVectors, Stage
-from fairlead.memory.plan import EMBEDDED, IndexPlan
+from fairlead.memory.plan import IndexPlan
 from fairlead.memory.recalling import Question
 from fairlead.memory.space import Space
 from fairlead.memory.tiers import LocalTier, SharedTier
+from fairlead.memory.upkeep import Upkeep
 from fairlead.memory.writing import Prepared, PrivacyFilter, embed_missing, identity, prepare, storing, with_vectors
-from fairlead.store.database import Database, Reader, Transaction
-from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, make_scope, namespace_names, open_scope
-from fairlead.store.memory_graph import EntityRow, GraphRows, RelationRow
+from fairlead.store.database import Database, Transaction
+from fairlead.store.memory import EVERYTHING, EntryRow, Selection, make_scope, namespace_names
+from fairlead.store.memory_graph import GraphRows, RelationRow
 from fairlead.tenancy import Tenant, require_tenant
 
 Entries = list[Entry]
@@ -67,6 +65,16 @@ class Memory:
             local=local or LocalTier(),
             shared=shared,
         )
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """Sweeping, evicting, verifying, reindexing, export and import, moving to another index."""
+        return Upkeep(self._database, self._clock, self._asking, self.remember_many)
+
+    @property
+    def graph(self) -> GraphReader:
+        """The things that entries name, and how they are related."""
+        return GraphReader(self._database, self._clock)
 
     def close(self) -> None:
         """Stops listening for changes and lets go of the second tier; the database stays open."""
@@ -279,39 +287,6 @@ class Memory:
         _check_named(ids, selection)
         return await erase(self._database, self._asking, self._place(name, cause), ids, selection)
 
-    async def sweep(self, *, name: str = "default", cause: str = "library") -> int:
-        """Removes what has expired and returns how many entries that were. They were not recalled before either."""
-        return await self._database.write(keeping.sweeping(self._place(name, cause)))
-
-    async def evict(self, most: int, *, share: float = 0.1, name: str = "default", cause: str = "library") -> int:
-        """With more than ``most`` entries the least worthy go: at least ``share`` of all. Returns how many."""
-        return await self._database.write(keeping.evicting(self._place(name, cause), most, share))
-
-    # ── the graph ────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def neighbourhood(
-        self, entity: str, *, depth: int = 2, name: str = "default"
-    ) -> tuple[Sequence[Reached], Graph]:
-        """What lies around a named thing, nearest first; :class:`NotFoundError` when nothing is known of it."""
-        found = await self._reading(self._place(name), lambda scope: neighbourhood(GraphRows(scope), entity, depth))
-        if found is None:
-            raise NotFoundError(f"nothing names {entity!r}.", remedy="`fairlead memory recall` searches texts.")
-        reached, graph = found
-        return reached, graph
-
-    async def graph(self, *, name: str = "default") -> Graph:
-        """The whole graph of a namespace."""
-
-        def reading(scope: Scope) -> Graph:
-            rows = GraphRows(scope)
-            return Graph({e.id: e for e in rows.every_entity()}, rows.every_relation())
-
-        return await self._reading(self._place(name), reading) or Graph({}, [])
-
-    async def themes(self, *, name: str = "default") -> Sequence[Sequence[EntityRow]]:
-        """Groups of things that are related among each other, largest first."""
-        return themes(await self.graph(name=name))
-
     # ── looking at the whole ─────────────────────────────────────────────────────────────────────────────────
 
     async def names(self) -> tuple[str, ...]:
@@ -329,80 +304,6 @@ class Memory:
         """Hits, misses and sizes of the tiers of this process, and the bytes of its indexes."""
         return self._asking.stats()
 
-    async def verify(self, *, name: str = "default") -> tuple[Problem, ...]:
-        """What derived tables and indexes get wrong; empty when everything agrees. ``reindex`` mends all of it."""
-        place = self._place(name)
-        return tuple(await self._database.read(lambda reader: keeping.verify(reader, place)))
-
-    async def export(self, *, name: str = "default") -> Sequence[str]:
-        """Every living entry as a line of JSON, oldest first, after a header line."""
-        place = self._place(name)
-
-        def reading(scope: Scope) -> Sequence[str]:
-            rows = keeping.everything(scope, now=place.now)
-            named, related = keeping.stated(scope, rows)
-            entries = [entry_from_row(row, place.namespace) for row in rows]
-            return tuple(to_lines(entries, named, related))
-
-        return await self._reading(place, reading) or tuple(to_lines((), {}, {}))
-
-    async def import_lines(self, lines: Iterable[str], *, name: str = "default", cause: str = "import") -> Imported:
-        """Takes in exported lines in one write, without what was erased here. Doing it twice changes nothing."""
-        new = from_lines(lines)
-        erased = await self._reading(self._place(name), lambda scope: scope.erased()) or set()
-        kept = without_erased(new, erased)
-        await self.remember_many(kept, name=name, cause=cause)
-        return Imported(len(kept), len(new) - len(kept))
-
-    async def reindex(self, *, name: str = "default", cause: str = "library") -> int:
-        """Derives everything from the entries anew, with the current model; returns how many entries that were."""
-        place = self._place(name, cause)
-        embedder = self._asking.embedder
-        vectors: dict[int, tuple[float, bytes]] = {}
-        if embedder is not None:
-            model = embedder
-            vectors = await self._database.read(lambda reader: keeping.embed_all(reader, place, model))
-        of = None if embedder is None else (embedder.name, embedder.dimensions)
-        count = await self._database.write(keeping.rebuilding(place, vectors, of))
-        self._asking.drop_index(place.namespace)
-        return int(count)
-
-    # ── moving to another index ──────────────────────────────────────────────────────────────────────────────
-
-    async def move(self, target: str, share: int, *, name: str = "default", cause: str = "library") -> Sequence[Stage]:
-        """Takes a namespace's vectors to another index by stages, while it serves; ``share`` is 0
-        (shadow), 10, 50 or 100.
-
-        At 0 the new index is filled and every question is put to both. ``target`` ``embedded`` is the way back, at
-        once. Returns what each stage so far has shown.
-        """
-        if share not in SHARES:
-            raise InvalidInputError(f"share is {share}.", remedy="Use 0, 10, 50 or 100.", field="share", value=share)
-        if target != EMBEDDED:
-            self._asking.plan.check(target)
-        place = self._place(name, cause)
-        index = await self._asking.warm(place.tenant, name)
-        before = await self.move_report(name=name)
-
-        def unit(tx: Transaction) -> None:
-            scope = make_scope(tx, place.tenant, name, place.now)
-            if target == EMBEDDED:
-                scope.delete("memory_moves", "1 = 1")
-            else:
-                scope.set_move(target, share, dumps([stage._asdict() for stage in before]).decode(), place.now)
-            scope.next_stamp()
-            data = {"entries": len(index.vectors.numbers()) if index.vectors else 0, "target": target, "share": share}
-            tx.emit(place.event("memory.reindexed", data))
-
-        await self._database.write(unit)
-        await self._asking.warm(place.tenant, name)
-        return await self.move_report(name=name) if target != EMBEDDED else before
-
-    async def move_report(self, *, name: str = "default") -> Sequence[Stage]:
-        """What each stage of the present move has shown in this process; empty without a move."""
-        vectors = self._asking.index(self._place(name).namespace).vectors
-        return vectors.report() if isinstance(vectors, MovingVectors) else []
-
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _place(self, name: str, cause: str = "library") -> Place:
@@ -411,11 +312,7 @@ class Memory:
         return Place(tenant, name, self._clock.now(), cause)
 
     async def _reading(self, place: Place, work: Any) -> Any:
-        def reading(reader: Reader) -> Any:
-            scope = open_scope(reader, place.tenant, place.name)
-            return None if scope is None else work(scope)
-
-        return await self._database.read(reading)
+        return await keeping.reading(self._database, place, work)
 
 
 def _check_named(ids: Sequence[str], selection: Selection) -> None:

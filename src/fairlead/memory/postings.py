@@ -52,7 +52,8 @@ class Segment:
 
     def span(self, word: int) -> tuple[int, int]:
         """Where the postings of a word begin and end."""
-        at = int(self.keys.searchsorted(word))
+        # A plain integer would make numpy widen all keys before it looks.
+        at = int(self.keys.searchsorted(self.keys.dtype.type(word)))
         if at == len(self.keys) or self.keys[at] != word:
             return 0, 0
         return int(self.starts[at]), int(self.starts[at + 1])

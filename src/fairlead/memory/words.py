@@ -89,10 +89,12 @@ def matching_spans(text: str, wanted: frozenset[str], most: int = 16) -> tuple[t
     """Where in ``text`` words with one of the ``wanted`` stems stand, as (start, end) character offsets."""
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
-        if any(one in wanted for _, one in _surfaces_and_stems_of(match.group())):
-            spans.append(match.span())
-            if len(spans) == most:
+        for _, one in _surfaces_and_stems_of(match.group()):
+            if one in wanted:
+                spans.append(match.span())
                 break
+        if len(spans) == most:
+            break
     return tuple(spans)
 
 

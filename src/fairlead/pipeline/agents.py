@@ -52,7 +52,8 @@ def content_agents(memory: Memory, home: Path) -> list[Agent]:
                 content=passage["text"],
                 source=passage["source"],
                 span=(passage["start_char"], passage["end_char"]),
-                metadata={k: v for k, v in passage.items() if k not in ("text", "source") and v is not None},
+                entities=tuple(passage.get("about", ())),
+                metadata={k: v for k, v in passage.items() if k not in ("text", "source", "about") and v is not None},
             )
             for passage in steps.passages_of(document)
         ]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from fairlead.pipeline.analysis.chapters import chapters_of
 from fairlead.pipeline.analysis.claims import check_worthiness
 from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
@@ -77,11 +78,17 @@ def analyse(document: Document) -> dict[str, Any]:
         "entities": entities_of(reading) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
+        "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],
         "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
     }
+
+
+def spoken_in(document: Document) -> bool:
+    """Whether the document is talk: its segments are turns."""
+    return any(segment.kind == "turn" for segment in document.segments[:20])
 
 
 def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,7 +104,7 @@ def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> l
 
 def _chosen(reading: Reading, keys: set[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The summary in the order of the document, and the statements that the brief may choose from, best first."""
-    spoken = any(segment.speaker for segment in reading.document.segments[:20])
+    spoken = spoken_in(reading.document)
     usable, scores, similarity = rank_sentences(reading.sentences, 0.2 if spoken else 1.0)
     if not usable:
         return [], []

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fairlead.pipeline.formats.prose import is_boilerplate
+from fairlead.pipeline.text.reading import TOKEN, judge
 from fairlead.pipeline.text.sentences import split_sentences
 from fairlead.pipeline.text.signals import PROCEDURE
 from fairlead.pipeline.text.words import STOP, WEAK, WORD, fold
@@ -25,10 +27,15 @@ THRESHOLD = 0.5
 """Least score of the best sentence for an answer."""
 
 _MOST = 3
+_OPENING = 300
+"""Characters at the start of a document that may define what it is called after."""
+
 _NEAR = 0.8
 """Further statements score at least this share of the best one."""
 
 _SUFFIX = re.compile(r"(?:ations?|ings?|ions?|ments?|ers?|ed|ly|es|al|e)$")
+_AMERICAN = {"licence": "license", "isation": "ization", "ising": "izing", "ised": "ized", "ise": "ize", "our": "or"}
+_BRITISH = re.compile(r"licence|(?<=[a-z]{3})(?:isation|ising|ised|ise|our)(?=s?$)")
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand|million|billion|half|dozen|none)\b",
     re.IGNORECASE,
@@ -128,14 +135,14 @@ def _statement(candidate: _Candidate) -> dict[str, Any]:
         **kept,
         "start_char": base + candidate.start,
         "end_char": base + candidate.end,
-        "score": round(candidate.score, 3),
+        "score": round(min(candidate.score, 1.0), 3),
     }
 
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """A word without its commonest endings; at least four letters stay."""
-    low = fold(word)
+    low = _BRITISH.sub(lambda found: _AMERICAN[found.group()], fold(word))
     cut = _SUFFIX.sub("", low)
     return cut if len(cut) >= 4 else low
 
@@ -172,22 +179,45 @@ def _context(passage: Mapping[str, Any]) -> str:
 def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list[_Candidate]:
     total = sum(asked.terms.values())
     found: list[_Candidate] = []
+    subjects = set(asked.terms) & {term for passage in passages for term in _titled(passage)}
     for order, passage in enumerate(passages):
         text = str(passage["text"])
         around = set(_stems(_context(passage)))
         context = sum(weight for term, weight in asked.terms.items() if term in around) / total
         if context == 0:
             continue
-        spans = split_sentences(text)
-        for start, end in spans:
+        opens = _opens_its_subject(asked, passage)
+        # Who asks about something that a document is called after means that document.
+        meant = 1.0 if not subjects else 1.12 if subjects <= _titled(passage) else 0.85
+        if asked.kind == "definition" and is_boilerplate(str(passage.get("heading") or "")):
+            meant *= 0.7
+        for start, end in split_sentences(text):
             sentence = text[start:end]
             inside = set(_stems(sentence))
             covered = sum(weight for term, weight in asked.terms.items() if term in inside) / total
-            if covered == 0 or end - start < 12:
+            if end - start < 12:
                 continue
-            score = (0.62 * covered + 0.38 * context) * _fits(asked, sentence) / (1 + 0.01 * order)
-            found.append(_Candidate(score, order, sentence, start, end, passage))
+            if opens and start < _OPENING and judge(sentence, TOKEN.findall(sentence), spoken=False) >= 0.4:
+                covered = 1.0
+            if covered:
+                score = (0.62 * covered + 0.38 * context) * _fits(asked, sentence) * meant / (1 + 0.01 * order)
+                found.append(
+                    _Candidate(
+                        score * (1.1 if opens and start < _OPENING else 1.0), order, sentence, start, end, passage
+                    )
+                )
     return found
+
+
+def _titled(passage: Mapping[str, Any]) -> set[str]:
+    return set(_stems(str(passage.get("title") or "")))
+
+
+def _opens_its_subject(asked: _Question, passage: Mapping[str, Any]) -> bool:
+    """Whether ``what is X`` meets the opening of a document called X, which says what X is without its name."""
+    return (
+        asked.kind == "definition" and set(asked.terms) == _titled(passage) and int(passage.get("start_char", 1)) == 0
+    )
 
 
 def _defines(asked: _Question, sentence: str) -> float:

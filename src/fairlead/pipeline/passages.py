@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.pipeline.analysis.licences import identify_licence
 from fairlead.pipeline.documents import Document
 from fairlead.pipeline.text.sentences import split_sentences
 
+_NAMED_AFTER = frozenset({"readme", "licence"})
 _FEWEST = 3
 _MOST = 6
 _LENGTH = 900
@@ -18,6 +20,7 @@ def passages(document: Document) -> list[dict[str, Any]]:
     A stretch may be shorter where its section or its speaker ends. ``text`` is ``document.text[start_char:end_char]``.
     """
     text = document.text
+    licence = identify_licence(document)[0] if document.kind == "licence" else ""
     found: list[dict[str, Any]] = []
     held: list[tuple[int, int, int]] = []
     for index, segment in enumerate(document.segments):
@@ -30,6 +33,12 @@ def passages(document: Document) -> list[dict[str, Any]]:
                 _close(document, text, held, found)
             held.append((segment.start_char + start, segment.start_char + end, index))
     _close(document, text, held, found)
+    # A README rarely repeats the name of its package, and a licence hardly ever says its own; who asks by name has to
+    # find their openings.
+    if licence:
+        found = [{**passage, "heading": f"Licence: {licence}"} for passage in found]
+    if found and document.kind in _NAMED_AFTER:
+        found[0] = {**found[0], "about": [document.title.split()[0]]}
     return found
 
 

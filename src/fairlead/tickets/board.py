@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from fairlead.clock import Clock
-    from fairlead.store.ticket_state import TicketState
+    from fairlead.store.ticket_state import Claim, TicketState
     from fairlead.tickets.outcomes import Change
     from fairlead.tickets.place import Place
     from fairlead.tickets.reading import Reading, Record
@@ -82,6 +82,13 @@ class FileBoard:
 
             self._state = TicketState(os.path.join(self.place.shared, "tickets.db"))
         return self._state
+
+    def claims(self, now: float) -> dict[str, Claim]:
+        """The claims that hold. A clone that cannot be written has none, and reading goes on."""
+        try:
+            return self.shared.claims(now)
+        except (StoreFullError, UnavailableError):
+            return {}
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A question to the index after it was brought up to date."""
@@ -159,7 +166,11 @@ class FileBoard:
         if force or total != known_total:
             with self._steady():
                 overlay = intents.pending(self.place.own)
-                stats, total = self._stats()
+                again = self._folder_time()
+                if again != here:
+                    # A writer was at work during the look.
+                    here = again
+                    stats, total = self._stats()
                 changed = self._follow(stats, total, overlay, here, moved, cost)
         elif cost > _QUICK or moved != index.meta("signs")[0] or here != index.meta("folder")[0]:
             self._note(folder=here, signs=moved, looked=self.clock.now(), cost=cost)
@@ -202,6 +213,18 @@ class FileBoard:
         return len(readings) + len(gone) + len(missing)
 
     def _build(self) -> int:
+        import gc
+
+        # Thousands of records that live until the end make the collector go through them again and again.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return self._built()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _built(self) -> int:
         from fairlead.tickets.reading import indexed
 
         index = self.index

@@ -55,17 +55,24 @@ def claim_next(
     start: bool = False,
     filters: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Claims the first ``many`` ready tickets in one transaction; fewer, or none, when there are no more."""
-    rows = service.ready(limit=None, **(filters or {}))
-    taken = service.board.shared.claim_first(
-        [row["id"] for row in rows],
-        agent,
-        many=many,
-        now=service.clock.now(),
-        lease=lease,
-        tree=_tree(service),
-        token=_token(service),
-    )
+    """Claims the first ``many`` ready tickets; fewer, or none, when there are no more."""
+    taken: list[Claim] = []
+    size = many + 20
+    while True:
+        rows = service.ready(limit=size, **(filters or {}))
+        taken += service.board.shared.claim_first(
+            [row["id"] for row in rows],
+            agent,
+            many=many - len(taken),
+            now=service.clock.now(),
+            lease=lease,
+            tree=_tree(service),
+            token=_token(service),
+        )
+        if len(taken) >= many or len(rows) < size:
+            break
+        # Others took these while they were looked up, so more are needed to choose from.
+        size *= 4
     return _started(service, taken, agent, start)
 
 

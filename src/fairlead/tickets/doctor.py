@@ -134,9 +134,8 @@ def _stage(place: Any, made: list[str]) -> None:
         capture_output=True,
     )
     top = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=place.root, check=True, capture_output=True)
-    paths = [
-        os.path.join(os.fsdecode(top.stdout.strip()), os.fsdecode(name)) for name in found.stdout.split(b"\0") if name
-    ]
+    root = os.fsdecode(top.stdout.strip())
+    paths = [os.path.join(root, os.fsdecode(name)) for name in found.stdout.split(b"\0") if name]
     whole = [path for path in paths if os.path.exists(path) and not _has_markers(path)]
     whole += [os.path.join(place.tickets, name) for name in made]
     if whole:

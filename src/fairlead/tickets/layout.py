@@ -31,6 +31,8 @@ _RESERVED = frozenset({"readme", "hooks", "con", "prn", "aux", "nul"})
 
 def is_thing_id(text: str) -> bool:
     """Whether a text can name a thing: letters, digits, dots, dashes, underscores; it must be safe as a file name."""
+    if text.isalnum() and text.isascii() and len(text) <= 64:
+        return text.lower() not in _RESERVED
     if not 1 <= len(text) <= 64 or not text[0].isalnum() or not text.isascii() or text[-1] == ".":
         return False
     if text.lower() in _RESERVED or text.lower().endswith((".md", ".txt")) or ".." in text:

@@ -197,7 +197,7 @@ def export(context: Context, path: str, name: str = "default") -> dict[str, Any]
     from pathlib import Path
 
     async def work(memory: Memory) -> dict[str, Any]:
-        lines = await memory.export(name=name)
+        lines = await memory.upkeep.export(name=name)
         target = Path(path)
         partial = target.with_name(target.name + ".partial")
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -219,7 +219,7 @@ def import_file(context: Context, path: str, name: str = "default") -> dict[str,
 
     async def work(memory: Memory) -> dict[str, Any]:
         # Only a line feed ends a line here: texts may hold other line separators.
-        done = await memory.import_lines(text.split("\n"), name=name, cause=context.cause)
+        done = await memory.upkeep.import_lines(text.split("\n"), name=name, cause=context.cause)
         return done._asdict()
 
     return _with_memory(context, work, create=True)
@@ -228,7 +228,7 @@ def import_file(context: Context, path: str, name: str = "default") -> dict[str,
 def verify(context: Context, name: str | None = None) -> dict[str, Any]:
     async def work(memory: Memory) -> dict[str, Any]:
         names = (name,) if name else await memory.names()
-        found = {one: [p._asdict() for p in await memory.verify(name=one)] for one in names}
+        found = {one: [p._asdict() for p in await memory.upkeep.verify(name=one)] for one in names}
         return {"namespaces": found, "exit_code": 1 if any(found.values()) else 0}
 
     return _with_memory(context, work, create=False)
@@ -237,14 +237,14 @@ def verify(context: Context, name: str | None = None) -> dict[str, Any]:
 def reindex(context: Context, name: str | None = None) -> dict[str, Any]:
     async def work(memory: Memory) -> dict[str, Any]:
         names = (name,) if name else await memory.names()
-        return {one: await memory.reindex(name=one, cause=context.cause) for one in names}
+        return {one: await memory.upkeep.reindex(name=one, cause=context.cause) for one in names}
 
     return _with_memory(context, work, create=True)
 
 
 def move(context: Context, target: str, share: int = 0, name: str = "default") -> dict[str, Any]:
     async def work(memory: Memory) -> dict[str, Any]:
-        stages = await memory.move(target, share, name=name, cause=context.cause)
+        stages = await memory.upkeep.move(target, share, name=name, cause=context.cause)
         return {"target": target, "share": share, "stages": [stage._asdict() for stage in stages]}
 
     return _with_memory(context, work, create=True)
@@ -265,11 +265,11 @@ def graph(
 
     async def work(memory: Memory) -> dict[str, Any]:
         if output == "themes":
-            return {"themes": [[one.label for one in group] for group in await memory.themes(name=name)]}
+            return {"themes": [[one.label for one in group] for group in await memory.graph.themes(name=name)]}
         if entity is None:
-            reached, whole = [], await memory.graph(name=name)
+            reached, whole = [], await memory.graph.whole(name=name)
         else:
-            found, whole = await memory.neighbourhood(entity, depth=depth, name=name)
+            found, whole = await memory.graph.around(entity, depth=depth, name=name)
             reached = [
                 {"id": r.entity.id, "label": r.entity.label, "nearness": r.nearness, "hops": r.hops, "via": r.via}
                 | {"relation": r.relation}

@@ -70,7 +70,7 @@ def _page(service: TicketService, given: dict[str, Any]) -> dict[str, Any]:
     after, since = 0, None
     text = given.get("since")
     if text:
-        number = text.count(".") == 2 and text.split(".")[1].isdigit()
+        number = text.count(".") >= 2 and text.split(".")[1].isdigit()
         after, since = read_cursor(shared, text) if number or text.isdigit() else (0, seconds(moment(service, text)))
     limit = given.get("limit") or 100
     subject = service.resolve(given["id"], deleted=True) if given.get("id") else None

@@ -126,7 +126,7 @@ def raise_first(result: Any) -> None:
 
         first = result.errors[0]
         kind = getattr(errors, first["code"], RefusedError)
-        raise kind(first["error"], remedy=first["remedy"], id=first["id"])
+        raise kind(first["error"], remedy=first["remedy"], **first["fields"])
 
 
 def show_created(answer: Any, out: Output) -> None:

@@ -110,11 +110,19 @@ def print_outcome(value: dict[str, Any], out: Output) -> None:
     out.line(f"\nThe brief took {value['seconds']} s and is kept as")
     for path in files.values():
         out.line(f"  {path}")
+    import shutil
+    import sys
+
+    # Before the environment is activated the command is only known by its path.
+    command = "fairlead" if shutil.which("fairlead") else sys.argv[0]
     out.line("\nTry next:")
-    out.line(f"  fairlead trace {short}                      what each agent did, and when")
-    out.line('  fairlead ask "What is a mapping object?"    answers with their sources')
-    out.line("  fairlead run content-brief --input FOLDER   a brief about your own documents")
-    out.line("  fairlead runs list                          everything that ran")
+    for words, meaning in (
+        (f"trace {short}", "what each agent did, and when"),
+        ('ask "What is a mapping object?"', "answers with their sources"),
+        ("run content-brief --input FOLDER", "a brief about your own documents"),
+        ("runs list", "everything that ran"),
+    ):
+        out.line(f"  {command} {words:<34} {meaning}")
 
 
 def _print_result(result: Any, out: Output) -> None:

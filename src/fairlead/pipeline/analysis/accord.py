@@ -21,7 +21,7 @@ _DENIAL = re.compile(
     r"\b(?:not|never|no|none|nobody|nothing|neither|nor|cannot|without|disagree|wrong|false|untrue|against|oppose|fail(?:s|ed)?)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_AGREE = 0.5
+_AGREE = 0.58
 _DIFFER = 0.58
 _SAME = 0.97
 

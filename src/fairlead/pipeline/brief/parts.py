@@ -176,6 +176,7 @@ def describe(analysis: Analysis, copies: Sequence[str]) -> dict[str, Any]:
         "summary": [shown(s) for s in analysis["summary"]],
         "key_phrases": [p["phrase"] for p in analysis["key_phrases"][:6]],
         "speakers": [voice["name"] for voice in analysis["voices"][:6]],
+        "chapters": [dict(chapter) for chapter in analysis["chapters"]],
         "copies": list(copies),
         "warnings": list(analysis["warnings"]),
     }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+NO_PHRASE = "(no phrase stands out)"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
@@ -65,7 +66,7 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
     yield from _names(brief)
     yield from _voices(brief, numbers, titles)
     yield from _claims(brief, numbers)
-    yield from _pairs("Where they agree", brief["agreements"], numbers)
+    yield from _pairs("Common ground", brief["agreements"], numbers)
     yield from _pairs("Where they differ", brief["differences"], numbers)
     yield from _documents(brief, numbers)
     yield from _rest(brief)
@@ -181,6 +182,13 @@ def _documents(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator
         yield ""
         if document["key_phrases"]:
             yield f"Key phrases: {', '.join(escape(p) for p in document['key_phrases'])}"
+            yield ""
+        if document["chapters"]:
+            yield "Chapters:"
+            yield ""
+            for chapter in document["chapters"]:
+                begins = f"{clock(chapter['start_s'])} " if "start_s" in chapter else ""
+                yield f"- {begins}{', '.join(escape(phrase) for phrase in chapter['phrases']) or NO_PHRASE}"
             yield ""
         if document["copies"]:
             yield f"Nearly the same text: {', '.join(escape(t) for t in document['copies'])}"

@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from fairlead.pipeline.render.charts import arc_diagram, theme_map
-from fairlead.pipeline.render.markdown import clock, numbering, place_of
+from fairlead.pipeline.render.markdown import NO_PHRASE, clock, numbering, place_of
 from fairlead.pipeline.render.style import HUES, style_sheet
 
 _KINDS = {"organisation": "Organisations", "person": "People", "place": "Places", "technology": "Technologies"}
@@ -33,7 +33,7 @@ def to_html(brief: Mapping[str, Any]) -> str:
         ("names", "Names", _names(brief)),
         ("voices", "Who says what", _voices(brief, numbers)),
         ("claims", "Claims worth checking", _claims(brief, numbers)),
-        ("accord", "Agreement and difference", _accord(brief, numbers)),
+        ("accord", "Common ground and difference", _accord(brief, numbers)),
         ("documents", "Documents", _documents(brief, numbers)),
         ("licences", "Licences", _licences(brief)),
         ("unread", "Not read", _unread(brief)),
@@ -201,7 +201,7 @@ def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
 
 def _accord(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
     parts = []
-    for name, css, title in (("agreements", "ok", "Say the same about"), ("differences", "part", "Differ on")):
+    for name, css, title in (("agreements", "ok", "Both speak of"), ("differences", "part", "Differ on")):
         for pair in brief[name]:
             parts.append(
                 f'<article class="card pair {css}"><p class="about">{title} '
@@ -233,6 +233,14 @@ def _document(document: Mapping[str, Any], number: int) -> str:
     summary = (
         f'<ul class="sum">{"".join(points)}</ul>' if points else '<p class="warn">No sentence in it stands alone.</p>'
     )
+    chapters = "".join(
+        f'<li><span class="t">{clock(c["start_s"]) if "start_s" in c else ""}</span> '
+        f"{escape(', '.join(c['phrases']) or NO_PHRASE)}</li>"
+        for c in document["chapters"]
+    )
+    if chapters:
+        title = f"<summary>{len(document['chapters'])} chapters</summary>"
+        summary += f'<details>{title}<ol class="chapters">{chapters}</ol></details>'
     notes = "".join(f'<p class="warn">{escape(w[:1].upper() + w[1:])}.</p>' for w in document["warnings"])
     if document["copies"]:
         notes += f'<p class="warn">Nearly the same text: {escape(", ".join(document["copies"]))}.</p>'

@@ -67,7 +67,8 @@ UPKEEP = re.compile(
     r"\bby @\w|#\d{2,}\b|\b"
     + _any_of(
         r"""
-        sponsor\w* | donat\w+ | tidelift | trademarks? | copyright | bug reports? | code of conduct | feel free
+        contribut\w+ | sponsor\w* | donat\w+ | tidelift | trademarks? | copyright | bug reports?
+        code of conduct | feel free
         open an issue | unit tests | changelog | GitHub (?:issues?|discussions?|sponsors) | stack ?overflow | gitter
         discord | newsletter | PyPI | this readme | deprecated | backwards?[ -]compatib\w+ | testimonials?
         (?:changed|new|added|removed) in version | enterprise | maintainers?

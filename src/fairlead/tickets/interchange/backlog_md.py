@@ -124,7 +124,8 @@ def to_document(record: Record) -> Document:
     return {
         "path": f"{own.lower()} - {name}.md",
         "front": {k: v for k, v in front.items() if v is not None},
-        "sections": {k: v for k, v in sections.items() if v},
+        # A file cannot tell empty lines around a section's text from its layout, so they are not the document's.
+        "sections": {k: stripped for k, v in sections.items() if (stripped := v.strip("\n"))},
     }
 
 
@@ -247,7 +248,16 @@ def render_file(flat: Document) -> str:
 
     deep = _deepen(flat)
     front = {**deep["front"], **({OWN: flat[OWN]} if OWN in flat else {})}
-    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=4096)
+
+    class Dumper(yaml.SafeDumper):
+        """Writes Unicode as it is, but escapes what YAML would take for a line break and fold."""
+
+    def write(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = '"' if any(c in value for c in "\x85\u2028\u2029") else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, write)
+    head = yaml.dump(front, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
     parts = [f"---\n{head}---\n"]
     for heading, said in deep["sections"].items():
         mark = _MARKS.get(heading)

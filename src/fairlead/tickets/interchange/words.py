@@ -61,6 +61,16 @@ def names(values: Any) -> list[str]:
     return sorted({v.strip() for v in values if isinstance(v, str) and v.strip()})
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a foreign list; what is none of them means nothing here."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def inner(value: Any, key: str) -> Any:
+    """A field of a foreign object, None when it is no object."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
 def finished(record: Mapping[str, Any]) -> bool:
     return record.get("status") in FINISHED_STATUSES
 
