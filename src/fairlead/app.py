@@ -17,8 +17,11 @@ from fairlead.tenancy import Tenant, make_tenant, use_tenant
 
 if TYPE_CHECKING:
     from fairlead.agents import AgentRegistry
+    from fairlead.gateway.gateway import Gateway
     from fairlead.memory import Memory
-    from fairlead.runtime import RunHandle, Runtime, Unrecovered
+    from fairlead.result import StepResult
+    from fairlead.runtime import Node, RunHandle, Runtime, StepContext, Unrecovered
+    from fairlead.runtime.step import Invoke
 
 
 class Fairlead:
@@ -41,6 +44,7 @@ class Fairlead:
         self.unrecovered: list[Unrecovered] = []
         self._agents: AgentRegistry | None = None
         self._memory: Memory | None = None
+        self._gateway: Gateway | None = None
         self._runtime: Runtime | None = None
         self._stack = AsyncExitStack()
 
@@ -74,6 +78,16 @@ class Fairlead:
 
             self._memory = open_memory(self.database, self.clock, self.settings)
         return self._memory
+
+    @property
+    def gateway(self) -> Gateway:
+        """Every model, routed, priced and budgeted. What a dead process had reserved is charged when it opens."""
+        if self._gateway is None:
+            from fairlead.gateway.opening import open_gateway
+
+            self._gateway = open_gateway(self.settings, self.database, clock=self.clock)
+            self._gateway.ledger.sweep()
+        return self._gateway
 
     @property
     def agents(self) -> AgentRegistry:
@@ -121,6 +135,7 @@ class Fairlead:
             owners=settings.home / "owners",
             resolve=lambda name: self.agents.resolve(name),
             clock=self.clock,
+            middleware=(AttributedCalls(),),
         )
         self._stack.enter_context(use_tenant(self.tenant))
         self._runtime = await runtime.open()
@@ -133,6 +148,9 @@ class Fairlead:
         if self._runtime is not None:
             released = await self._runtime.close(cause)
             self._runtime = None
+        if self._gateway is not None:
+            await self._gateway.close()
+            self._gateway = None
         await self._stack.aclose()
         await asyncio.to_thread(self.database.close)
         return released
@@ -197,6 +215,19 @@ class Fairlead:
         finally:
             for end in stop:
                 end()
+
+
+class AttributedCalls:
+    """Names run, step and agent around every step, so that a model call within is billed to them."""
+
+    def wrap(self, node: Node, agent: str | None, call: Invoke) -> Invoke:
+        from fairlead.gateway.attribution import attribute
+
+        async def invoke(step: StepContext) -> StepResult:
+            with attribute(run=step.run_id, step=step.key, agent=agent or ""):
+                return await call(step)
+
+        return invoke
 
 
 def open(  # noqa: A001 - read as `fairlead.open(...)`
