@@ -62,7 +62,7 @@ line = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl"
 )
 named = line.filter(bool)
 body = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\r\x00"), max_size=60).map(
-    lambda s: s.rstrip()
+    lambda s: s.rstrip().lstrip("\n")
 )
 name = st.from_regex(r"[a-z][a-z0-9:-]{0,6}", fullmatch=True)
 stamp = st.datetimes().filter(lambda d: d.year >= 1970).map(lambda d: d.isoformat(timespec="milliseconds") + "Z")
@@ -414,6 +414,7 @@ def test_a_changed_backlog_task_keeps_what_we_do_not_know() -> None:
         ("github", "[1]", "no list of issues"),
         ("jira", "a,b\n1,2", "no issue key"),
         ("jira", "Issue key,Summary\n1", "line 2"),
+        ("jira", "Issue key,Summary,fairlead\nA-1,x,{", "line 2"),
         ("markdown", "# x", "cannot be imported"),
     ],
 )

@@ -16,6 +16,7 @@ from fairlead.tickets.interchange.words import (
     objects,
     text,
     tidy,
+    title,
     word,
 )
 
@@ -42,7 +43,7 @@ def to_record(document: Document) -> Record:
         minutes = 0
     record: Record = {
         "id": str(document.get("id", "")),
-        "title": line(document.get("title")),
+        "title": title(document.get("title")),
         "description": text(document.get("description")),
         "status": _STATUSES.get(str(document.get("status", "open")), "open"),
         "priority": PRIORITY_RANKS[min(priority, 3)] if isinstance(priority, int) and priority >= 0 else "medium",

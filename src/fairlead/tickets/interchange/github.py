@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.tickets.interchange.kept import EXTENSION, Document, Lens, Record
-from fairlead.tickets.interchange.words import finished, inner, line, moment, names, objects, text, tidy
+from fairlead.tickets.interchange.words import finished, inner, line, moment, names, objects, text, tidy, title
 
 _TRAILER = re.compile(r"(Blocked by|Related to|Discovered from|Part of):? (#?[\w.-]+)\s*\Z", re.I)
 _FIELDS = {"blocked by": "blocked_by", "related to": "related_to", "discovered from": "discovered_from"}
@@ -40,7 +40,7 @@ def to_record(document: Document) -> Record:
     body, edges = _split_body(text(document.get("body")))
     record: Record = {
         "id": ticket_id(document.get("number")) or str(document.get("id", "")),
-        "title": line(document.get("title")),
+        "title": title(document.get("title")),
         "description": body,
         "status": _status(document),
         "priority": next((_RANKS.get(p, p) for p in map(_priority_of, labels) if p), "medium"),

@@ -49,9 +49,15 @@ def line(text: Any) -> str:
     return " ".join(text.split()) if isinstance(text, str) else ""
 
 
+def title(value: Any) -> str:
+    """A title; a ticket must have one, so what has none gets words that say so."""
+    told = line(str(value) if isinstance(value, (int, float)) else value)
+    return told or "(no title)"
+
+
 def text(value: Any) -> str:
-    """A text as our files carry it: newline ends, no blanks at its end."""
-    return value.replace("\r\n", "\n").replace("\r", "\n").rstrip() if isinstance(value, str) else ""
+    """A text as our files carry it: newline ends, no empty lines before it, no blanks at its end."""
+    return value.replace("\r\n", "\n").replace("\r", "\n").rstrip().lstrip("\n") if isinstance(value, str) else ""
 
 
 def names(values: Any) -> list[str]:
