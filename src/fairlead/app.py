@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fairlead.clock import Clock, SystemClock
@@ -140,7 +143,11 @@ class Fairlead:
         self._stack.enter_context(use_tenant(self.tenant))
         self._runtime = await runtime.open()
         if recover:
-            self.recovered, self.unrecovered = await runtime.recover()
+            await self.recover()
+
+    async def recover(self) -> None:
+        """Takes up what dead processes left running; ``recovered`` and ``unrecovered`` say what came of it."""
+        self.recovered, self.unrecovered = await self.runtime.recover()
 
     async def close(self, cause: str = "closed") -> list[str]:
         """Lets go of every run in an orderly way, closes the store, and returns the ids of these runs."""
@@ -163,6 +170,25 @@ class Fairlead:
                 self.agents.register(target)
             else:
                 self.runtime.register(as_workflow() if as_workflow else target)
+
+    def load(self, place: str) -> list[str]:
+        """Registers the agents and workflows that a Python module or file defines; returns their names.
+
+        ``place`` is a dotted module name or the path of a ``.py`` file. Its code runs with the rights of this process.
+        """
+        found = [
+            value
+            for value in vars(_import(place)).values()
+            if not isinstance(value, type) and (hasattr(value, "as_workflow") or _is_workflow(value))
+        ]
+        if not found:
+            raise NotFoundError(
+                f"{place!r} defines no agent, flow or workflow.",
+                remedy="Define them at the top of the module, for example with @fairlead.agent(...).",
+                place=place,
+            )
+        self.register(*found)
+        return [value.name for value in found]
 
     def find_workflow(self, target: Any) -> Any:
         """A registered or shipped workflow, or the registered agent, for a name; anything else as it is."""
@@ -215,6 +241,35 @@ class Fairlead:
         finally:
             for end in stop:
                 end()
+
+
+def _is_workflow(value: Any) -> bool:
+    from fairlead.runtime import Workflow
+
+    return isinstance(value, Workflow)
+
+
+def _import(place: str) -> ModuleType:
+    from importlib import import_module, util
+
+    path = Path(place)
+    try:
+        if path.suffix != ".py":
+            if str(Path.cwd()) not in sys.path:
+                sys.path.insert(0, str(Path.cwd()))
+            return import_module(place)
+        found = util.spec_from_file_location(path.stem, path.resolve())
+        if found is None or found.loader is None or not path.is_file():
+            raise ModuleNotFoundError(f"there is no file {place!r}")
+        module = util.module_from_spec(found)
+        # Registered first, as an ordinary import does: functions are found again by their module's name.
+        sys.modules[path.stem] = module
+        found.loader.exec_module(module)
+    except ImportError as exc:
+        raise NotFoundError(
+            f"{place!r} cannot be loaded: {exc}.", remedy="Give a module's dotted name or a .py file.", place=place
+        ) from exc
+    return module
 
 
 class AttributedCalls:

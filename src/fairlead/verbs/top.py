@@ -22,6 +22,7 @@ def run(
     model: str | None = None,
     permissions: str | None = None,
     key: str | None = None,
+    agents: list[str] | None = None,
 ) -> dict[str, Any]:
     from pathlib import Path
 
@@ -48,7 +49,8 @@ def run(
             raise NotFoundError(f"there is no workflow file {target!r}.", remedy="Check the path.", target=target)
         chosen = load_workflow(Path(target))
     options = {"model": model, "permission_mode": permissions, "idempotency_key": key}
-    return run_here(context, chosen, inputs, {k: v for k, v in options.items() if v is not None})
+    given = {k: v for k, v in options.items() if v is not None}
+    return run_here(context, chosen, inputs, given, agents or [])
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -131,7 +133,7 @@ def _print_result(result: Any, out: Output) -> None:
     out.line(result if isinstance(result, str) else json.dumps(result, indent=1, ensure_ascii=False, default=str))
 
 
-def ask(context: Context, question: str, name: str = "content", limit: int = 8) -> dict[str, Any]:
+def ask(context: Context, question: str, name: str = "content", limit: int = 25) -> dict[str, Any]:
     import asyncio
 
     from fairlead.errors import InvalidInputError
@@ -277,6 +279,7 @@ VERBS: tuple[Verb, ...] = (
                 choices=("default", "acceptEdits", "bypassPermissions", "plan"),
             ),
             Param("key", "str", "idempotency key: the same key gives the same run"),
+            Param("agents", "str", "module or .py file whose agents and workflows to register first", many=True),
         ),
         show=print_outcome,
         examples=("fairlead run content-brief", "fairlead run content-brief --input notes/ talk.vtt --focus licensing"),
@@ -291,7 +294,7 @@ VERBS: tuple[Verb, ...] = (
         params=(
             Param("question", "str", "the question", positional=True, required=True),
             Param("name", "str", "collection in memory", default="content"),
-            Param("limit", "int", "passages to look at", default=8),
+            Param("limit", "int", "passages to look at", default=25),
         ),
         show=print_answer,
     ),
