@@ -302,6 +302,14 @@ async def chart(sound: list, ctx: fairlead.StepContext):
 """
 
 
+OWN_WORKFLOW = """
+name: own
+inputs: {where: sea}
+steps:
+  - {id: look, agent: surveyor, with: {place: "${{ inputs.where }}"}}
+"""
+
+
 def test_agents_and_workflows_of_ones_own(cli: Cli, tmp_path: Path) -> None:
     module = tmp_path / "harbour.py"
     module.write_text(OWN_AGENTS)
@@ -317,9 +325,7 @@ def test_agents_and_workflows_of_ones_own(cli: Cli, tmp_path: Path) -> None:
     assert code == 0, err
     assert data(out)["result"]["chart"]["by"] == "Ada"
     workflow = tmp_path / "own.yaml"
-    workflow.write_text(
-        'name: own\nsteps:\n  - {id: look, agent: surveyor, with: {place: "${{ inputs.where }}"}}\ninputs: {where: sea}\n'
-    )
+    workflow.write_text(OWN_WORKFLOW)
     code, out, err = cli("run", str(workflow), "--agents", str(module), "--json")
     assert code == 0, err
     assert data(out)["result"] == {"place": "sea", "depth": 3}

@@ -112,11 +112,12 @@ def print_outcome(value: dict[str, Any], out: Output) -> None:
     out.line(f"\nThe brief took {value['seconds']} s and is kept as")
     for path in files.values():
         out.line(f"  {path}")
+    import os
     import shutil
     import sys
 
     # Before the environment is activated the command is only known by its path.
-    command = "fairlead" if shutil.which("fairlead") else sys.argv[0]
+    command = "fairlead" if shutil.which("fairlead") else min(sys.argv[0], os.path.relpath(sys.argv[0]), key=len)
     out.line("\nTry next:")
     for words, meaning in (
         (f"trace {short}", "what each agent did, and when"),
