@@ -315,7 +315,7 @@ VERBS: tuple[Verb, ...] = (
         "resume",
         "go on after a pause or an interruption, here if need be",
         resume,
-        Param("agents", "str", "module or .py file whose agents and workflows to register first", many=True),
+        Param("agents", "path", "module or .py file whose agents and workflows to register first", many=True),
         aliases=("continue",),
     ),
     _verb("terminate", "stop a run and its children now", terminate, aliases=("stop", "kill", "cancel")),

@@ -280,7 +280,7 @@ VERBS: tuple[Verb, ...] = (
                 choices=("default", "acceptEdits", "bypassPermissions", "plan"),
             ),
             Param("key", "str", "idempotency key: the same key gives the same run"),
-            Param("agents", "str", "module or .py file whose agents and workflows to register first", many=True),
+            Param("agents", "path", "module or .py file whose agents and workflows to register first", many=True),
         ),
         show=print_outcome,
         examples=("fairlead run content-brief", "fairlead run content-brief --input notes/ talk.vtt --focus licensing"),
