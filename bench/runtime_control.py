@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import harness
@@ -29,7 +30,7 @@ Times = dict[str, list[float]]
 
 async def ask(run: RunHandle, seen: asyncio.Queue[tuple[str, float]], number: int, times: Times) -> None:
     """One round of every request; the step's answers come through ``seen``."""
-    requests = {
+    requests: dict[str, Callable[[], Awaitable[None]]] = {
         "pause": run.pause,
         "resume": run.resume,
         "model": lambda: run.change_model(f"test/{number}"),

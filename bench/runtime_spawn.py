@@ -51,7 +51,12 @@ async def main() -> None:
                 Figure("one alone, p95", percentile(alone, 0.95) * 1000, bar, "wall"),
                 Figure("each of 100 at once, share of the batch, p95", percentile(batches, 0.95) * 1000, bar, "wall"),
                 Figure("each of 100 at once, CPU, p95", percentile(cpu, 0.95) * 1000, bar, "CPU"),
-                Figure("the whole wait of one of 100 at once, p95", percentile(together, 0.95) * 1000, bar, "wall"),
+                Figure(
+                    "the whole wait of one of 100 at once, p95",
+                    percentile(together, 0.95) * 1000,
+                    bar,
+                    "all share one loop",
+                ),
             ]
         )
     )

@@ -1,4 +1,4 @@
-"""How often real git conflicts under different layouts of a ticket: the figures of docs/adr/tickets-storage.md.
+"""How often real git conflicts under different layouts of a ticket: the figures of docs/adr/0010-ticket-storage.md.
 
 python bench/tickets_merges.py
 """

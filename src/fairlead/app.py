@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fairlead.clock import Clock, SystemClock
@@ -17,8 +20,11 @@ from fairlead.tenancy import Tenant, make_tenant, use_tenant
 
 if TYPE_CHECKING:
     from fairlead.agents import AgentRegistry
+    from fairlead.gateway.gateway import Gateway
     from fairlead.memory import Memory
-    from fairlead.runtime import RunHandle, Runtime, Unrecovered
+    from fairlead.result import StepResult
+    from fairlead.runtime import Node, RunHandle, Runtime, StepContext, Unrecovered
+    from fairlead.runtime.step import Invoke
 
 
 class Fairlead:
@@ -41,6 +47,7 @@ class Fairlead:
         self.unrecovered: list[Unrecovered] = []
         self._agents: AgentRegistry | None = None
         self._memory: Memory | None = None
+        self._gateway: Gateway | None = None
         self._runtime: Runtime | None = None
         self._stack = AsyncExitStack()
 
@@ -74,6 +81,16 @@ class Fairlead:
 
             self._memory = open_memory(self.database, self.clock, self.settings)
         return self._memory
+
+    @property
+    def gateway(self) -> Gateway:
+        """Every model, routed, priced and budgeted. What a dead process had reserved is charged when it opens."""
+        if self._gateway is None:
+            from fairlead.gateway.opening import open_gateway
+
+            self._gateway = open_gateway(self.settings, self.database, clock=self.clock)
+            self._gateway.ledger.sweep()
+        return self._gateway
 
     @property
     def agents(self) -> AgentRegistry:
@@ -121,11 +138,16 @@ class Fairlead:
             owners=settings.home / "owners",
             resolve=lambda name: self.agents.resolve(name),
             clock=self.clock,
+            middleware=(AttributedCalls(),),
         )
         self._stack.enter_context(use_tenant(self.tenant))
         self._runtime = await runtime.open()
         if recover:
-            self.recovered, self.unrecovered = await runtime.recover()
+            await self.recover()
+
+    async def recover(self) -> None:
+        """Takes up what dead processes left running; ``recovered`` and ``unrecovered`` say what came of it."""
+        self.recovered, self.unrecovered = await self.runtime.recover()
 
     async def close(self, cause: str = "closed") -> list[str]:
         """Lets go of every run in an orderly way, closes the store, and returns the ids of these runs."""
@@ -133,6 +155,9 @@ class Fairlead:
         if self._runtime is not None:
             released = await self._runtime.close(cause)
             self._runtime = None
+        if self._gateway is not None:
+            await self._gateway.close()
+            self._gateway = None
         await self._stack.aclose()
         await asyncio.to_thread(self.database.close)
         return released
@@ -145,6 +170,25 @@ class Fairlead:
                 self.agents.register(target)
             else:
                 self.runtime.register(as_workflow() if as_workflow else target)
+
+    def load(self, place: str) -> list[str]:
+        """Registers the agents and workflows that a Python module or file defines; returns their names.
+
+        ``place`` is a dotted module name or the path of a ``.py`` file. Its code runs with the rights of this process.
+        """
+        found = [
+            value
+            for value in vars(_import(place)).values()
+            if not isinstance(value, type) and (hasattr(value, "as_workflow") or _is_workflow(value))
+        ]
+        if not found:
+            raise NotFoundError(
+                f"{place!r} defines no agent, flow or workflow.",
+                remedy="Define them at the top of the module, for example with @fairlead.agent(...).",
+                place=place,
+            )
+        self.register(*found)
+        return [value.name for value in found]
 
     def find_workflow(self, target: Any) -> Any:
         """A registered or shipped workflow, or the registered agent, for a name; anything else as it is."""
@@ -197,6 +241,48 @@ class Fairlead:
         finally:
             for end in stop:
                 end()
+
+
+def _is_workflow(value: Any) -> bool:
+    from fairlead.runtime import Workflow
+
+    return isinstance(value, Workflow)
+
+
+def _import(place: str) -> ModuleType:
+    from importlib import import_module, util
+
+    path = Path(place)
+    try:
+        if path.suffix != ".py":
+            if str(Path.cwd()) not in sys.path:
+                sys.path.insert(0, str(Path.cwd()))
+            return import_module(place)
+        found = util.spec_from_file_location(path.stem, path.resolve())
+        if found is None or found.loader is None or not path.is_file():
+            raise ModuleNotFoundError(f"there is no file {place!r}")
+        module = util.module_from_spec(found)
+        # Registered first, as an ordinary import does: functions are found again by their module's name.
+        sys.modules[path.stem] = module
+        found.loader.exec_module(module)
+    except ImportError as exc:
+        raise NotFoundError(
+            f"{place!r} cannot be loaded: {exc}.", remedy="Give a module's dotted name or a .py file.", place=place
+        ) from exc
+    return module
+
+
+class AttributedCalls:
+    """Names run, step and agent around every step, so that a model call within is billed to them."""
+
+    def wrap(self, node: Node, agent: str | None, call: Invoke) -> Invoke:
+        from fairlead.gateway.attribution import attribute
+
+        async def invoke(step: StepContext) -> StepResult:
+            with attribute(run=step.run_id, step=step.key, agent=agent or ""):
+                return await call(step)
+
+        return invoke
 
 
 def open(  # noqa: A001 - read as `fairlead.open(...)`

@@ -167,13 +167,22 @@ def load_settings(
     for setting in SETTINGS[1:]:
         settle(setting, file)
     if not values["actor"]:
-        values["actor"] = environ.get("USER") or environ.get("LOGNAME") or environ.get("USERNAME") or "unknown"
+        values["actor"] = environ.get("USER") or environ.get("LOGNAME") or environ.get("USERNAME") or _login_name()
     return Settings(values, sources)
 
 
 def read_variable(name: str, environ: Mapping[str, str] | None = None) -> str:
     """One environment variable that is not a setting, such as a provider's key; empty when absent."""
     return (os.environ if environ is None else environ).get(name, "")
+
+
+def _login_name() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return "unknown"
 
 
 def _find_home(cwd: Path, environ: Mapping[str, str]) -> Path:

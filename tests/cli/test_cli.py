@@ -281,3 +281,53 @@ def test_other_tenants_see_nothing(cli: Cli, folder: Path) -> None:
     assert cli("events", "--json", "--tenant", "rival")[1] == ""
     assert cli("ask", "When was the bridge opened?", "--tenant", "rival")[0] == 1
     assert cli("runs", "list", "--tenant", "Bad:Name")[0] == 2
+
+
+OWN_AGENTS = """
+import fairlead
+
+@fairlead.agent("surveyor", capabilities=["surveying"])
+async def survey(place: str) -> dict:
+    return {"place": place, "depth": len(place)}
+
+flow = fairlead.Flow("soundings", inputs={"places": ["bay", "strait"]})
+
+@flow.step(foreach="inputs.places")
+async def sound(item: str, ctx: fairlead.StepContext):
+    return await ctx.call(survey, place=item)
+
+@flow.step(after=sound)
+async def chart(sound: list, ctx: fairlead.StepContext):
+    return {"chart": sound, "by": await ctx.ask("Who signs the chart?")}
+"""
+
+
+OWN_WORKFLOW = """
+name: own
+inputs: {where: sea}
+steps:
+  - {id: look, agent: surveyor, with: {place: "${{ inputs.where }}"}}
+"""
+
+
+def test_agents_and_workflows_of_ones_own(cli: Cli, tmp_path: Path) -> None:
+    module = tmp_path / "harbour.py"
+    module.write_text(OWN_AGENTS)
+    code, out, err = cli("run", "surveyor", "--agents", str(module), "--set", "place=bay", "--json")
+    assert code == 0, err
+    assert data(out)["result"] == {"place": "bay", "depth": 3}
+    code, out, _ = cli("run", "soundings", "--agents", str(module), "--json")
+    assert code == 1
+    blocked = data(out)
+    key = blocked["waiting_for"][0]["key"]
+    assert cli("runs", "decide", "latest", key, "answer", '"Ada"')[0] == 0
+    code, out, err = cli("runs", "resume", "latest", "--agents", str(module), "--json")
+    assert code == 0, err
+    assert data(out)["result"]["chart"]["by"] == "Ada"
+    workflow = tmp_path / "own.yaml"
+    workflow.write_text(OWN_WORKFLOW)
+    code, out, err = cli("run", str(workflow), "--agents", str(module), "--json")
+    assert code == 0, err
+    assert data(out)["result"] == {"place": "sea", "depth": 3}
+    for place in ("no.such.module", str(tmp_path / "none.py"), "json"):
+        assert cli("run", "surveyor", "--agents", place)[0] == 1

@@ -74,7 +74,7 @@ def _lay_out(page: str, folder: Path) -> None:
 
 
 def _fits(shown: str, printed: str) -> bool:
-    """Whether what a page shows is what was printed. ``…`` stands for any text, columns may be wider, nothing fits all."""
+    """Whether what a page shows is what was printed: ``…`` is any text, columns may be wider, nothing fits all."""
     if not shown.strip():
         return True
     shown, printed = (re.sub(r" +(\n|$)", r"\1", re.sub(r" {2,}", "  ", text.rstrip())) for text in (shown, printed))
@@ -215,7 +215,7 @@ def _typed() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("page", sorted({page for page, _ in _typed()}))
 def test_every_fairlead_command_is_one(page: str) -> None:
     for where, command in _typed():
-        if where != page:
+        if where != page or "# exit code 2" in command:
             continue
         words = shlex.split(re.sub(r"\s#\s.*", "", command))
         while words and re.fullmatch(r"\w+=.*", words[0]):

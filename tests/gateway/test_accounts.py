@@ -148,6 +148,7 @@ def call(
         "output_tokens": tokens[1],
         "tokens_saved": 0,
         "quality": None,
+        "tier": "cheap",
         **more,
     }
 
@@ -176,11 +177,14 @@ def test_each_lever_has_its_factor() -> None:
         call("a", 1, "ok", 0.0065),
         call("b", 1, "cached", 0.0),
         call("c", 1, "ok", 0.0065, tokens=(500, 100), tokens_saved=500),
+        call("d", 1, "ok", 0.0, tier="local"),
     ]
     found = report(calls, "ref", REFERENCE)
-    assert found.factors["tokens"] == pytest.approx((0.013 + 0.013 + 0.008) / 0.039)
-    assert found.factors["cache"] == pytest.approx(0.021 / 0.034)
-    assert found.factors["routing_and_tier"] == pytest.approx(0.013 / 0.021)
+    assert found.factors["tokens"] == pytest.approx((3 * 0.013 + 0.008) / 0.052)
+    assert found.factors["cache"] == pytest.approx(0.034 / 0.047)
+    assert found.factors["tier"] == pytest.approx(0.021 / 0.034)
+    assert found.factors["routing"] == pytest.approx(0.013 / 0.021)
+    assert math.prod(found.factors.values()) == pytest.approx(found.real / found.reference)
 
 
 def test_unknown_prices_and_undelivered_requests_claim_nothing() -> None:

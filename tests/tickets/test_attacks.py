@@ -348,6 +348,23 @@ def test_what_an_editor_or_git_did_is_seen_by_the_next_reading(board: Path) -> N
     service.close()
 
 
+def test_a_clone_that_cannot_be_written_is_read(board: Path) -> None:
+    service = open_board(board)
+    thing = service.create("ticket", {"title": "one", "description": "walrus"}).id
+    service.close()
+    shared = board / ".git" / "fairlead"
+    shared.rename(shared.with_name("moved away"))
+    shared.write_text("a file where the folder should be: nothing can be made in it")
+    again = open_board(board)
+    assert [row["id"] for row in again.ready()] == [thing]
+    assert [row["id"] for row in again.search("walrus")] == [thing]
+    assert again.get(thing).title == "one"
+    with pytest.raises(StoreFullError):
+        again.update(thing, {"title": "two"})
+    assert again.get(thing).title == "one"
+    again.close()
+
+
 def test_a_body_of_five_megabytes(board: Path) -> None:
     service = open_board(board)
     body = "\n".join(f"line {n} of a very long text" for n in range(180_000))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fairlead.cli.main import main
 from fairlead.clock import SystemClock, isoformat
-from fairlead.errors import InvalidInputError
+from fairlead.errors import ConflictError
 from fairlead.store import open_database
 from fairlead.tenancy import make_tenant
 from fairlead.tickets.interchange import beads, read_text
@@ -157,8 +157,9 @@ def test_identifiers_that_cannot_be_kept_get_new_ones_everywhere(service: Ticket
 def test_a_dry_run_writes_nothing_and_a_refused_import_neither(service: TicketService) -> None:
     assert load(service, bead("a-1"), dry_run=True)["created"] == 1
     assert service.count("ticket") == 0
-    with pytest.raises(InvalidInputError, match="Nothing was imported"):
-        load(service, "\n".join([bead("a-1"), bead("a-2", title="")]))
+    service.create("epic", {"title": "E"}, id="a-2")
+    with pytest.raises(ConflictError, match=r"a-2.*Nothing was imported"):
+        load(service, "\n".join([bead("a-1"), bead("a-2")]))
     assert service.count("ticket") == 0
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fairlead.errors import InvalidInputError
 from fairlead.tickets.fields import JOURNAL_TYPES, PRIORITIES, TICKET_STATUSES
-from fairlead.tickets.interchange import backlog_md, beads, format_for, jira, read_text, write_text
+from fairlead.tickets.interchange import backlog_md, beads, format_for, github, jira, read_text, write_text
 from fairlead.tickets.interchange.kept import EXTENSION, OWN, absorb, release, same
 
 DATA = Path(os.environ.get("FAIRLEAD_DATA") or Path(__file__).parents[2].parent / "shared/data")
@@ -62,7 +62,7 @@ line = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl"
 )
 named = line.filter(bool)
 body = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\r\x00"), max_size=60).map(
-    lambda s: s.rstrip()
+    lambda s: s.rstrip().lstrip("\n")
 )
 name = st.from_regex(r"[a-z][a-z0-9:-]{0,6}", fullmatch=True)
 stamp = st.datetimes().filter(lambda d: d.year >= 1970).map(lambda d: d.isoformat(timespec="milliseconds") + "Z")
@@ -414,6 +414,7 @@ def test_a_changed_backlog_task_keeps_what_we_do_not_know() -> None:
         ("github", "[1]", "no list of issues"),
         ("jira", "a,b\n1,2", "no issue key"),
         ("jira", "Issue key,Summary\n1", "line 2"),
+        ("jira", "Issue key,Summary,fairlead\nA-1,x,{", "line 2"),
         ("markdown", "# x", "cannot be imported"),
     ],
 )
@@ -442,3 +443,35 @@ def test_carriage_returns_and_offsets_are_told_apart_from_changes() -> None:
     assert record["description"] == "a\nb"
     assert record["created_at"] == "2026-01-01T08:00:00.000Z"
     assert release(beads.LENS, record) == document
+
+
+BEADS_KEYS = (
+    "title description status priority issue_type assignee created_by labels created_at closed_at close_reason due_at "
+    "estimated_minutes comments dependencies notes design acceptance_criteria"
+)
+GITHUB_KEYS = (
+    "number id title body state state_reason labels assignees user created_at closed_at comments createdAt author"
+)
+odd = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 2**70), st.floats(allow_nan=False, allow_infinity=False), line),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["id", "name", "login", "text", "body", "type", "depends_on_id"]), inner, max_size=2
+        ),
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    ("lens", "keys"), [(beads.LENS, BEADS_KEYS), (github.LENS, GITHUB_KEYS)], ids=["beads", "github"]
+)
+@given(data=st.data())
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_a_foreign_field_is_kept_and_breaks_nothing(lens: Any, keys: str, data: Any) -> None:
+    document = data.draw(st.dictionaries(st.sampled_from(keys.split()), odd, max_size=6)) | {"id": "x"}
+    lens = github.lens_of(document) if lens is github.LENS else lens
+    record = absorb(lens, document)
+    assert same(release(lens, record), document)
+    assert isinstance(record["id"], str) and record.get("status", "open") in TICKET_STATUSES

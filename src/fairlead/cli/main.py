@@ -110,7 +110,7 @@ def _print_error(exc: FairleadError, as_json: bool) -> None:
             "fields": exc.fields,
         }
         document = {"schema_version": JSON_SCHEMA_VERSION, "kind": "error", "error": error}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str, separators=(",", ":")) + "\n")
         return
     print(f"fairlead: {exc.message}", file=sys.stderr)
     if exc.remedy:

@@ -1,7 +1,7 @@
 """From words to a verb and its arguments.
 
 Written here and not with argparse because a command line is started for every call: argparse costs as much CPU as
-the interpreter's own start, and cannot take the spellings that people and models try first. See docs/adr.
+the interpreter's own start, and cannot take the spellings that people and models try first. See docs/adr/0007.
 """
 
 from __future__ import annotations

@@ -13,7 +13,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock
-from fairlead.errors import BudgetError, FairleadError, RateLimitedError, RefusedError, RetryError, UnavailableError
+from fairlead.errors import (
+    BudgetError,
+    FairleadError,
+    NetworkError,
+    RateLimitedError,
+    RefusedError,
+    RetryError,
+    UnavailableError,
+)
 from fairlead.gateway.attribution import Attribution
 from fairlead.gateway.backends import Answer, AnswerStream
 from fairlead.gateway.catalogue import Catalogue, ModelInfo
@@ -108,7 +116,7 @@ class Carrier:
 
     async def _along(self, chain: tuple[str, ...], job: Job, attempts: Attempts, send: Send, check: Check) -> Outcome:
         last: FairleadError | None = None
-        for model_id in chain:
+        for at, model_id in enumerate(chain):
             info = self._catalogue.get(model_id)
             for number in range(1, self._policy.attempts + 1):
                 try:
@@ -117,11 +125,19 @@ class Carrier:
                     last = exc
                     if not worth_falling_back(exc):
                         raise
-                    if not worth_retrying(exc, number, self._policy.attempts) or isinstance(exc, BreakerOpenError):
+                    if not self._again(exc, number, info, chain[at + 1 :]):
                         break
                     await self._sleep(delay(number, self._random, exc.fields.get("retry_after")))
         assert last is not None
         raise last
+
+    def _again(self, exc: FairleadError, number: int, info: ModelInfo, others: tuple[str, ...]) -> bool:
+        """Whether the same model is asked again before another is."""
+        if isinstance(exc, BreakerOpenError) or not worth_retrying(exc, number, self._policy.attempts):
+            return False
+        # Where nobody listens, waiting helps less than somebody else who does.
+        unreachable = isinstance(exc, NetworkError) and not exc.fields.get("sent")
+        return not (unreachable and any(self._catalogue.get(o).provider != info.provider for o in others))
 
     async def _hedged(self, job: Job, attempts: Attempts, send: Send, check: Check) -> Outcome:
         """Asks the second model as well when the first is slow (Dean and Barroso, "The Tail at Scale", CACM 2013). The
@@ -171,7 +187,7 @@ class Carrier:
         """
         attempts = Attempts()
         last: FairleadError | None = None
-        for model_id in job.decision.chain:
+        for at, model_id in enumerate(job.decision.chain):
             info = self._catalogue.get(model_id)
             for number in range(1, self._policy.attempts + 1):
                 began = False
@@ -191,7 +207,7 @@ class Carrier:
                     last = exc
                     if began or not worth_falling_back(exc):
                         raise
-                    if not worth_retrying(exc, number, self._policy.attempts) or isinstance(exc, BreakerOpenError):
+                    if not self._again(exc, number, info, job.decision.chain[at + 1 :]):
                         break
                     await self._sleep(delay(number, self._random, exc.fields.get("retry_after")))
         assert last is not None

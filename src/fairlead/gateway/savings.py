@@ -27,6 +27,7 @@ class Replayed(NamedTuple):
     whole: int
     kept: bool
     unpriced: bool
+    local: bool = False
 
 
 class Report(NamedTuple):
@@ -71,7 +72,7 @@ def _replayed(attempts: list[dict[str, Any]], reference: Price) -> Replayed:
     )
     sent = reference.cost(usage)
     whole = reference.cost(usage._replace(input_tokens=usage.input_tokens + answered["tokens_saved"]))
-    return Replayed(real, sent, whole, answered["outcome"] == "cached", unpriced)
+    return Replayed(real, sent, whole, answered["outcome"] == "cached", unpriced, answered["tier"] == "local")
 
 
 def report(
@@ -101,14 +102,22 @@ def report(
 
 
 def _factors(requests: Sequence[Replayed]) -> dict[str, float]:
-    """One factor per lever, each over what the lever before left; they multiply to real / reference."""
+    """One factor per lever, each over what the lever before left; they multiply to real / reference.
+
+    ``tokens``: shortening; ``cache``: kept answers; ``tier``: what local models answered for nothing; ``routing``:
+    cheaper models for the rest, with every failed attempt.
+    """
     whole = sum(r.whole for r in requests)
     sent = sum(r.sent for r in requests)
     asked = sum(r.sent for r in requests if not r.kept)
     real = sum(r.real for r in requests)
     if not (whole and sent and asked):
         return {}
-    return {"tokens": sent / whole, "cache": asked / sent, "routing_and_tier": real / asked}
+    paid = sum(r.sent for r in requests if not (r.kept or r.local))
+    if not paid:
+        # Everything was local; what failed on the way there is all that was paid.
+        return {"tokens": sent / whole, "cache": asked / sent, "tier": real / asked, "routing": 1.0}
+    return {"tokens": sent / whole, "cache": asked / sent, "tier": paid / asked, "routing": real / paid}
 
 
 def _interval(whole: Any, real: Any, seed: int, draws: int) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ A search among few allowed entries compares with exactly those: a filter never c
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class AnnVectors:
         self._exact_most = exact_most
         self._faiss_index: Any = None
         self._inside = 0
+        self._lock = threading.RLock()
 
     @property
     def dimensions(self) -> int:
@@ -81,6 +83,10 @@ class AnnVectors:
         return self.bytes.seqs[: self.bytes.used][self.bytes.alive[: self.bytes.used]]
 
     def apply(self, rows: Sequence[VectorRow], gone: Iterable[int]) -> None:
+        with self._lock:
+            self._apply(rows, gone)
+
+    def _apply(self, rows: Sequence[VectorRow], gone: Iterable[int]) -> None:
         for seq in (*gone, *(row.seq for row in rows)):
             self.bytes.remove(seq)
         if rows:
@@ -91,6 +97,11 @@ class AnnVectors:
             self._bring_up()
 
     def search(self, vector: Any, most: int, allowed: Any = None) -> tuple[Any, Any]:
+        # FAISS must not be asked while it takes in more.
+        with self._lock:
+            return self._search(vector, most, allowed)
+
+    def _search(self, vector: Any, most: int, allowed: Any) -> tuple[Any, Any]:
         import numpy as np
 
         store = self.bytes
@@ -108,7 +119,8 @@ class AnnVectors:
         elif places[-1] < 0:
             places = places[places >= 0]
         if self._inside < store.used:
-            places = np.concatenate([places, np.arange(self._inside, store.used)])
+            late = self._open(np.arange(self._inside, store.used), allowed)
+            places = np.concatenate([places, late])
         cosines = (store.data[places] @ vector) * store.scales[places]
         best = cosines.argpartition(len(cosines) - most)[-most:] if len(cosines) > most else np.arange(len(cosines))
         order = best[(-cosines[best]).argsort()]

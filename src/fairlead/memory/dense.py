@@ -199,8 +199,10 @@ class ExactVectors:
             cosines = store.cosines(vector, places) if len(places) else np.zeros(0, np.float32)
             return _best(store.seqs[places], cosines, most)
         cosines = self._all(vector)
-        cosines[~store.alive[: store.used]] = -np.inf
-        return _best(store.seqs[: store.used], cosines, most)
+        # Another thread may be adding rows; this search is over those that it has seen.
+        count = len(cosines)
+        cosines[~store.alive[:count]] = -np.inf
+        return _best(store.seqs[:count], cosines, most)
 
     def score(self, vector: Any, numbers: Any) -> Any:
         import numpy as np
@@ -214,17 +216,18 @@ class ExactVectors:
         import numpy as np
 
         store = self.bytes
-        if not store.used:
+        used, floats = store.used, self._floats
+        if not used:
             return np.zeros(0, np.float32)
-        if store.used <= EXACT_MOST:
-            have = 0 if self._floats is None else len(self._floats)
-            if have < store.used:
-                fresh = store.floats(slice(have, store.used))
-                self._floats = fresh if self._floats is None else np.concatenate([self._floats, fresh])
-            return self._floats @ vector
+        if used <= EXACT_MOST:
+            have = 0 if floats is None else len(floats)
+            if have < used:
+                fresh = store.floats(slice(have, used))
+                floats = fresh if floats is None else np.concatenate([floats, fresh])
+                self._floats = floats
+            return floats @ vector
         self._floats = None
-        parts = [store.cosines(vector, slice(a, min(a + 8192, store.used))) for a in range(0, store.used, 8192)]
-        return np.concatenate(parts)
+        return np.concatenate([store.cosines(vector, slice(a, min(a + 8192, used))) for a in range(0, used, 8192)])
 
 
 def _best(numbers: Any, cosines: Any, most: int) -> tuple[Any, Any]:

@@ -11,7 +11,8 @@ from fairlead.memory.dense import VectorIndex, VectorRow
 from fairlead.memory.likeness import SAMPLE, Rarity
 from fairlead.memory.moving import MovingVectors
 from fairlead.memory.postings import Postings, WordRow
-from fairlead.store.memory import NamespaceRow, Scope
+from fairlead.store.memory import Scope
+from fairlead.store.memory_statements import NamespaceRow
 
 _FEATURES_PER_ENTRY = 64
 _REGROWTH = 8

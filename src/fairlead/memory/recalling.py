@@ -34,8 +34,9 @@ from fairlead.memory.lexical import bm25_share, inverse_document_frequency, rare
 from fairlead.memory.likeness import Vectors, one_vector
 from fairlead.memory.words import matching_spans, query_stems, stems
 from fairlead.store.database import Reader
-from fairlead.store.memory import EVERYTHING, EntryRow, NamespaceRow, Scope, Selection, open_scope, selected_where
+from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, open_scope, selected_where
 from fairlead.store.memory_graph import GraphRows
+from fairlead.store.memory_statements import NamespaceRow
 from fairlead.tenancy import Tenant
 
 CANDIDATES = 48
@@ -144,7 +145,7 @@ class _Recall:
 
     # ── similarity ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _similarity(self, pool: Any) -> tuple[Any, dict[str, Any]]:
+    def _similarity(self, pool: Any, echo: float = 1.0) -> tuple[Any, dict[str, Any]]:
         """What words, hashed features and the echo say, and the shares behind it."""
         import numpy as np
 
@@ -156,7 +157,8 @@ class _Recall:
         weights = self.weights
         similarity = weights.lexical * of_best(lexical) + weights.hashed * of_best(hashed)
         if weights.echo > 0 and len(pool) > 1:
-            similarity = similarity + weights.echo * of_best(self._echo(vectors, pool_query, similarity))
+            echoed = of_best(self._echo(vectors, pool_query, similarity))
+            similarity = similarity + echo * weights.echo * echoed
         strangers = (lexical <= 0) & (hashed < _LEAST_LIKENESS)
         similarity[strangers] = 0
         return similarity, {"lexical": lexical, "hashed": hashed}
@@ -191,7 +193,8 @@ class _Recall:
         vector = unit(self.embedder.embed([text])[0])
         numbers, _ = vectors.search(vector, CANDIDATES, self.allowed)
         pool = np.union1d(pool, numbers)
-        similarity, why = self._similarity(pool)
+        # The model knows the words of a subject already, so their echo tells less.
+        similarity, why = self._similarity(pool, echo=0.5)
         semantic = vectors.score(vector, pool)
         return pool, similarity + self.weights.semantic * stretched(semantic), {**why, "semantic": semantic}
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fairlead.pipeline.formats.prose import is_boilerplate
 from fairlead.pipeline.text.reading import TOKEN, judge
 from fairlead.pipeline.text.sentences import split_sentences
 from fairlead.pipeline.text.signals import PROCEDURE
@@ -134,7 +135,7 @@ def _statement(candidate: _Candidate) -> dict[str, Any]:
         **kept,
         "start_char": base + candidate.start,
         "end_char": base + candidate.end,
-        "score": round(candidate.score, 3),
+        "score": round(min(candidate.score, 1.0), 3),
     }
 
 
@@ -178,6 +179,7 @@ def _context(passage: Mapping[str, Any]) -> str:
 def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list[_Candidate]:
     total = sum(asked.terms.values())
     found: list[_Candidate] = []
+    subjects = set(asked.terms) & {term for passage in passages for term in _titled(passage)}
     for order, passage in enumerate(passages):
         text = str(passage["text"])
         around = set(_stems(_context(passage)))
@@ -185,6 +187,10 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
         if context == 0:
             continue
         opens = _opens_its_subject(asked, passage)
+        # Who asks about something that a document is called after means that document.
+        meant = 1.0 if not subjects else 1.12 if subjects <= _titled(passage) else 0.85
+        if asked.kind == "definition" and is_boilerplate(str(passage.get("heading") or "")):
+            meant *= 0.7
         for start, end in split_sentences(text):
             sentence = text[start:end]
             inside = set(_stems(sentence))
@@ -194,7 +200,7 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
             if opens and start < _OPENING and judge(sentence, TOKEN.findall(sentence), spoken=False) >= 0.4:
                 covered = 1.0
             if covered:
-                score = (0.62 * covered + 0.38 * context) * _fits(asked, sentence) / (1 + 0.01 * order)
+                score = (0.62 * covered + 0.38 * context) * _fits(asked, sentence) * meant / (1 + 0.01 * order)
                 found.append(
                     _Candidate(
                         score * (1.1 if opens and start < _OPENING else 1.0), order, sentence, start, end, passage
@@ -203,10 +209,15 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
     return found
 
 
+def _titled(passage: Mapping[str, Any]) -> set[str]:
+    return set(_stems(str(passage.get("title") or "")))
+
+
 def _opens_its_subject(asked: _Question, passage: Mapping[str, Any]) -> bool:
     """Whether ``what is X`` meets the opening of a document called X, which says what X is without its name."""
-    title = set(_stems(str(passage.get("title") or "")))
-    return asked.kind == "definition" and set(asked.terms) == title and int(passage.get("start_char", 1)) == 0
+    return (
+        asked.kind == "definition" and set(asked.terms) == _titled(passage) and int(passage.get("start_char", 1)) == 0
+    )
 
 
 def _defines(asked: _Question, sentence: str) -> float:

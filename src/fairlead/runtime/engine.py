@@ -166,8 +166,8 @@ class Runtime:
         await execution.drain(self.options.shutdown_grace)
         run_id = execution.run.id
         if execution.done.done():
-            finished = self._finished.get(run_id)
-            if finished is not None:
+            # It ended while it drained; its end may be stored already.
+            if (finished := self._finished.get(run_id)) is not None:
                 await asyncio.wait([finished])
             return
         event = self._draft(execution.run, "run.checkpointed", {"steps": len(execution.ledger.rows)}, cause)

@@ -328,8 +328,10 @@ class Execution:
         future = self.asking[key] = self.engine.loop.create_future()
         self.block(key, question, "question")
         try:
-            with scope.wait():
-                return await future
+            # A person may take a day: the step's slots go to others meanwhile.
+            async with self.slot_lent(scope.step):
+                with scope.wait():
+                    return await future
         finally:
             self.asking.pop(key, None)
             self.blocked.pop(key, None)

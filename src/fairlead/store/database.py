@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -145,7 +146,7 @@ class Database:
         self.bus = bus or EventBus()
         self._poll_interval = poll_interval
         self._queue: deque[_Waiting] = deque()
-        self._wake = threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._sleeping = False
         self._closing = False
         self._lock = threading.Lock()
@@ -207,7 +208,7 @@ class Database:
         if self._sleeping and (wake or not self._watchers):
             # Lowered here and not by the writer, which may take a while to wake: one call is enough for those after it.
             self._sleeping = False
-            self._wake.set()
+            self._wake.put(None)
 
     def _start(self) -> None:
         with self._lock:
@@ -227,9 +228,8 @@ class Database:
                 # this thread, or had put its unit in before this look.
                 self._sleeping = True
                 if not self._queue and not self._closing:
-                    self._wake.wait(max(0.0, due - time.monotonic()) if self._watchers else None)
+                    self._sleep(max(0.0, due - time.monotonic()) if self._watchers else None)
                 self._sleeping = False
-                self._wake.clear()
                 while self._queue:
                     self._commit(connection, self._take())
                 if self._closing and not self._queue:
@@ -244,6 +244,13 @@ class Database:
                             watcher()
         finally:
             connection.close()
+
+    def _sleep(self, seconds: float | None) -> None:
+        # A queue of C and not an Event: this is done once per commit. A call too many costs one look at the queue.
+        try:
+            self._wake.get(timeout=seconds)
+        except Empty:
+            return
 
     def _take(self) -> list[_Waiting]:
         queue = self._queue
@@ -376,7 +383,7 @@ class Database:
             self._start()
         with self._lock:
             self._watchers = (*self._watchers, callback)
-        self._wake.set()
+        self._wake.put(None)
 
         def unwatch() -> None:
             with self._lock:
@@ -389,7 +396,7 @@ class Database:
     def close(self) -> None:
         """Commits what is queued, ends the threads and closes every connection. May be called twice."""
         self._closing = True
-        self._wake.set()
+        self._wake.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         if self._readers is not None:

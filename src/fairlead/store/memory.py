@@ -6,36 +6,17 @@ a namespace cannot be written. Full text differs between products and lives in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from orjson import dumps, loads
 
-from fairlead.errors import InternalError, NotFoundError
-from fairlead.store.database import Reader, Row, Transaction
+from fairlead.store.database import Reader, Transaction
 from fairlead.store.memory_sqlite import Fts5
+from fairlead.store.memory_statements import Statements, chunks
 from fairlead.tenancy import Tenant
 
 T = TypeVar("T")
-
-_CHUNK = 400
-"""Values in one IN list: SQLite may be built with room for 999 parameters only."""
-
-_TABLES = frozenset(
-    {
-        "memory_entries",
-        "memory_tags",
-        "memory_versions",
-        "memory_features",
-        "memory_vectors",
-        "memory_entities",
-        "memory_mentions",
-        "memory_relations",
-        "memory_feedback",
-        "memory_tombstones",
-        "memory_moves",
-    }
-)
 
 _ENTRY_COLUMNS = (
     "seq, id, address, key, content, content_type, source, span_start, span_end, tags, metadata, success_score, "
@@ -80,111 +61,14 @@ class Selection(NamedTuple):
 EVERYTHING = Selection()
 
 
-class NamespaceRow(NamedTuple):
-    """A namespace's own facts; ``changed`` increases with every write to it."""
+class Scope(Statements):
+    """One namespace seen through one reading or one write: its entries, and what hangs on them."""
 
-    number: int
-    name: str
-    changed: int
-    entries: int
-    words: int
-    model: str | None
-    dimensions: int | None
-    weights: str | None
-
-
-class Scope:
-    """One namespace seen through one reading or one write."""
-
-    __slots__ = ("_reader", "fts", "number")
+    __slots__ = ("fts",)
 
     def __init__(self, reader: Reader, number: int) -> None:
-        self._reader = reader
-        self.number = number
+        super().__init__(reader, number)
         self.fts = Fts5(reader, number)
-
-    # ── the statements that every other method is made of ───────────────────────────────────────────────────
-
-    def rows(
-        self,
-        table: str,
-        columns: str,
-        where: str = "1 = 1",
-        parameters: Sequence[Any] = (),
-        tail: str = "",
-        *,
-        keyed: bool = False,
-    ) -> list[Row]:
-        """Rows of this namespace. ``keyed`` says that ``where`` names rows by their numbers."""
-        # The plus keeps the planner from going through the whole namespace when the rows' numbers are given.
-        own = "+namespace" if keyed else "namespace"
-        sql = f"SELECT {columns} FROM {_checked(table)} WHERE {own} = ? AND ({where}) {tail}"
-        return self._reader.rows(sql, (self.number, *parameters))
-
-    def among(
-        self, table: str, columns: str, column: str, values: Iterable[Any], where: str = "1 = 1"
-    ) -> Iterator[Row]:
-        """Rows whose ``column`` is one of ``values``, in no particular order."""
-        for chunk in _chunks(values):
-            marks = ", ".join("?" * len(chunk))
-            keyed = column in ("seq", "id")
-            yield from self.rows(table, columns, f"{column} IN ({marks}) AND ({where})", chunk, keyed=keyed)
-
-    def insert(self, table: str, columns: str, rows: Iterable[Sequence[Any]], conflict: str = "") -> None:
-        """``columns`` without the namespace, which is put in front of each row."""
-        marks = ", ".join("?" * (columns.count(",") + 2))
-        sql = f"INSERT INTO {_checked(table)} (namespace, {columns}) VALUES ({marks}) {conflict}"
-        self._transaction.executemany(sql, ((self.number, *row) for row in rows))
-
-    def update(self, table: str, assignments: str, values: Sequence[Any], where: str, parameters: Sequence[Any]) -> int:
-        sql = f"UPDATE {_checked(table)} SET {assignments} WHERE namespace = ? AND ({where})"
-        return self._transaction.execute(sql, (*values, self.number, *parameters))
-
-    def delete(self, table: str, where: str, parameters: Sequence[Any] = ()) -> int:
-        sql = f"DELETE FROM {_checked(table)} WHERE namespace = ? AND ({where})"
-        return self._transaction.execute(sql, (self.number, *parameters))
-
-    @property
-    def _transaction(self) -> Transaction:
-        if not isinstance(self._reader, Transaction):
-            raise InternalError("a reading of memory tried to write.")
-        return self._reader
-
-    # ── the namespace itself ─────────────────────────────────────────────────────────────────────────────────
-
-    def facts(self) -> NamespaceRow:
-        row = self._reader.one(
-            "SELECT id, name, changed, entries, words, model, dimensions, weights FROM memory_namespaces WHERE id = ?",
-            (self.number,),
-        )
-        if row is None:
-            raise NotFoundError(f"namespace {self.number} is gone.")
-        return NamespaceRow(*row)
-
-    def changed(self) -> int:
-        row = self._reader.one("SELECT changed FROM memory_namespaces WHERE id = ?", (self.number,))
-        return int(row[0]) if row else 0
-
-    def next_stamp(self) -> int:
-        """Counts one change of the namespace and returns the count."""
-        row = self._transaction.one(
-            "UPDATE memory_namespaces SET changed = changed + 1 WHERE id = ? RETURNING changed", (self.number,)
-        )
-        assert row is not None
-        return int(row[0])
-
-    def set_facts(self, **values: Any) -> None:
-        assignments = ", ".join(f"{column} = ?" for column in values)
-        sql = f"UPDATE memory_namespaces SET {assignments} WHERE id = ?"
-        self._transaction.execute(sql, (*values.values(), self.number))
-
-    def take_numbers(self, count: int) -> int:
-        """The first of ``count`` fresh entry numbers."""
-        row = self._transaction.one(
-            "UPDATE memory_numbers SET next = next + ? WHERE name = 'entry' RETURNING next", (count,)
-        )
-        assert row is not None
-        return int(row[0]) - count
 
     # ── entries ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -218,7 +102,7 @@ class Scope:
         """Those of ``numbers`` that are there, have not expired, and match."""
         where, parameters = selected_where(selection, now)
         found: list[EntryRow] = []
-        for chunk in _chunks(numbers):
+        for chunk in chunks(numbers):
             marks = ", ".join("?" * len(chunk))
             where_numbers = f"seq IN ({marks}) AND {where}"
             rows = self.rows("memory_entries", _ENTRY_COLUMNS, where_numbers, (*chunk, *parameters), keyed=True)
@@ -278,9 +162,6 @@ class Scope:
     def lengths(self, numbers: Iterable[int]) -> dict[int, int]:
         """The number of words of entries."""
         return {int(seq): int(length) for seq, length in self.among("memory_features", "seq, length", "seq", numbers)}
-
-    def count(self, table: str, where: str = "1 = 1", parameters: Sequence[Any] = ()) -> int:
-        return int(self.rows(table, "count(*)", where, parameters)[0][0])
 
     def move(self) -> tuple[str, int] | None:
         """(target, share) of the move that the namespace's vectors are on, or None."""
@@ -396,15 +277,3 @@ def namespace_names(reader: Reader, tenant: Tenant) -> list[str]:
 
 def by_column(rows: Iterable[EntryRow], column: str) -> Mapping[Any, EntryRow]:
     return {getattr(row, column): row for row in rows}
-
-
-def _checked(table: str) -> str:
-    if table not in _TABLES:
-        raise InternalError(f"{table!r} is not a table of memory.")
-    return table
-
-
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
-    every = list(values)
-    for at in range(0, len(every), _CHUNK):
-        yield every[at : at + _CHUNK]

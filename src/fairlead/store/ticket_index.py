@@ -123,6 +123,9 @@ class TicketIndex:
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect(self.path)
+        except OSError:
+            # A folder that cannot be made: an index in memory serves this process.
+            return self._connect("")
         except sqlite3.DatabaseError as exc:
             if isinstance(exc, sqlite3.OperationalError) and not _is_damage(exc):
                 # A folder that cannot be written: an index in memory serves this process.

@@ -74,3 +74,10 @@ def _check_changes(index: VectorIndex, vectors: Any, rows: Any) -> None:
     index.apply([rows[1200]._replace(seq=910)], [])
     assert 910 not in index.search(vectors[900], 1)[0].tolist(), "a changed entry has only its new vector"
     assert len(index.numbers()) == _COUNT - 700 + 1
+    # A few late changes, which an index may hold aside: none of them may escape a filter or outlive its removal.
+    index.apply([rows[0]._replace(seq=5000), rows[1]._replace(seq=5001)], [])
+    index.apply([], [5001])
+    assert index.search(vectors[0], 1)[0].tolist() == [5000], "what came late is found"
+    assert 5001 not in index.search(vectors[1], 20)[0].tolist(), "what came late and went is not found"
+    some = index.numbers()[:600]
+    assert 5000 not in index.search(vectors[0], 20, some)[0].tolist(), "what came late does not pass a filter by"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from fairlead.clock import Clock
-    from fairlead.store.ticket_state import TicketState
+    from fairlead.store.ticket_state import Claim, TicketState
     from fairlead.tickets.outcomes import Change
     from fairlead.tickets.place import Place
     from fairlead.tickets.reading import Reading, Record
@@ -82,6 +82,13 @@ class FileBoard:
 
             self._state = TicketState(os.path.join(self.place.shared, "tickets.db"))
         return self._state
+
+    def claims(self, now: float) -> dict[str, Claim]:
+        """The claims that hold. A clone that cannot be written has none, and reading goes on."""
+        try:
+            return self.shared.claims(now)
+        except (StoreFullError, UnavailableError):
+            return {}
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A question to the index after it was brought up to date."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from fairlead.errors import StoreFullError, UnavailableError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -116,7 +118,11 @@ class RecordCache:
         """Adds this process's counts to those of the clone."""
         counts = {f"cache.{name}": float(many) for name, many in self.counts.items() if many}
         if counts:
-            board.shared.add(counts)
+            try:
+                board.shared.add(counts)
+            except (StoreFullError, UnavailableError):
+                # Statistics are not worth failing a reading for in a clone that cannot be written.
+                return
         self.counts = dict.fromkeys(_NAMES, 0)
 
 

@@ -14,7 +14,7 @@
     What was seen, in Markdown.
 
 Every known field has its line from the start and an empty line follows it, so changes of two different fields never
-touch neighbouring lines and any line-based merge takes both (docs/adr names the trials with git, jj and hg). A value
+touch neighbouring lines and any line-based merge takes both (docs/adr/0010 has the trials with git, jj and hg). A value
 is the rest of the line as it stands; text of several lines follows ``key: |`` indented by two spaces; a value that
 could be mistaken is put in double quotes. Writers change only the lines of the fields they change: unknown fields,
 comments (``#``), the order a person chose, CRLF and a byte-order mark stay.

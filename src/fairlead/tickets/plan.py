@@ -207,7 +207,7 @@ class Planner:
             change = Change(
                 id=new_entry_id(self.entropy),
                 thing_id=old.id,
-                at=operation.at or self.author.at,
+                at=operation.at or self._after(old.touched),
                 by=operation.by or self.author.name,
                 action=action,
                 edits=edits,
@@ -216,6 +216,16 @@ class Planner:
                 branch=self.author.branch,
             )
         self.session.change(old, new, change)
+
+    def _after(self, touched: str | None) -> str:
+        """Now, or a moment after the thing's latest change when that is not past yet: two changes within one
+        millisecond, or by machines whose clocks differ, keep their order in the history."""
+        if touched is None or touched < self.author.at:
+            return self.author.at
+        from fairlead.clock import isoformat
+        from fairlead.tickets.stream import seconds
+
+        return isoformat(seconds(touched) + 0.001)
 
     def _found(self, operation: Operation, *, deleted: bool = False) -> State:
         if not operation.id:

@@ -21,6 +21,7 @@ from fairlead.tickets.stream import seconds
 from fairlead.tickets.telling import events_of
 
 if TYPE_CHECKING:
+    from fairlead.store.ticket_state import Claim
     from fairlead.tickets.reading import Record
 
 T = TypeVar("T")
@@ -37,6 +38,10 @@ class RelationalBoard:
 
     def close(self) -> None:
         """The database belongs to whoever opened it."""
+
+    def claims(self, now: float) -> dict[str, Claim]:
+        """The claims that hold."""
+        return self.shared.claims(now)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._database.read_sync(lambda reader: reader.rows(statement, parameters))

@@ -196,7 +196,7 @@ class TicketService:
     def ready(self, *, limit: int | None = None, claimed: bool = False, **filters: Any) -> list[dict[str, Any]]:
         """Open tickets that nothing unfinished blocks and nobody holds: most urgent first, then those that free most
         other work, then the oldest. With ``claimed`` those that somebody holds too."""
-        held = {} if claimed else self.board.shared.claims(self.clock.now())
+        held = {} if claimed else self.board.claims(self.clock.now())
         rows = self.rows(
             "ticket",
             sort="ready",

@@ -36,7 +36,8 @@ def tell(shared: TicketState, new: Sequence[tuple[str, str, Sequence[Record]]], 
             for n, (type_, data) in enumerate(events_of(kind, change)):
                 text = dumps(data)
                 rows.append((seconds(record[1]), record[0], n, type_, thing_id, text, change.by))
-    rows.sort(key=lambda r: (r[0], r[1], r[2]))
+    # Changes of one batch have one time; the order in which they were made is that of the list.
+    rows.sort(key=lambda r: r[0])
     return shared.add_events(
         (f"{thing_id}.{record_id}.{n}", type_, thing_id, text, source, by, at)
         for at, record_id, n, type_, thing_id, text, by in rows

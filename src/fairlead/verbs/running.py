@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,21 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 
-def run_here(context: Context, target: Any, inputs: dict[str, Any], options: dict[str, Any]) -> Answer:
-    """Starts a run and carries it out to its end, or until it waits for a person."""
+def run_here(
+    context: Context, target: Any, inputs: dict[str, Any], options: dict[str, Any], agents: list[str]
+) -> Answer:
+    """Starts a run and carries it out to its end, or until it waits for a person.
+
+    ``agents`` are modules and files whose agents and workflows are registered first.
+    """
 
     async def begin(app: Fairlead) -> RunHandle:
         return await app.start(target, inputs, cause=context.cause, **options)
 
-    return asyncio.run(_carry_out(context, begin, recover=True))
+    return asyncio.run(_carry_out(context, begin, agents, recover=True))
 
 
-def resume_here(context: Context, word: str, cause: str | None) -> Answer:
+def resume_here(context: Context, word: str, cause: str | None, agents: list[str]) -> Answer:
     """Resumes a run: by its own process when that lives, otherwise here."""
 
     async def begin(app: Fairlead) -> RunHandle:
@@ -39,10 +45,10 @@ def resume_here(context: Context, word: str, cause: str | None) -> Answer:
         await app.runtime.control(row.id, "resume", cause=cause or context.cause, tenant=row.tenant)
         return app.run(row.id)
 
-    return asyncio.run(_carry_out(context, begin, recover=False))
+    return asyncio.run(_carry_out(context, begin, agents, recover=False))
 
 
-async def _carry_out(context: Context, begin: Any, *, recover: bool) -> Answer:
+async def _carry_out(context: Context, begin: Any, agents: list[str], *, recover: bool) -> Answer:
     app = context.open(create=True)
     end_by = asyncio.Event()
     caught: list[str] = []
@@ -55,7 +61,14 @@ async def _carry_out(context: Context, begin: Any, *, recover: bool) -> Answer:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, caught_signal, number)
     try:
-        await app.open_runtime(recover=recover)
+        await app.open_runtime(recover=False)
+        for place in agents:
+            app.load(place)
+        # What was imported stays until the end: collections need not look at it again, and long pauses of the loop end.
+        gc.collect()
+        gc.freeze()
+        if recover:
+            await app.recover()
         handle: RunHandle = await begin(app)
         row = await app.runtime.require(handle.id)
         if handle.id not in app.runtime.executions and row.state not in ("completed", "error", "terminated"):

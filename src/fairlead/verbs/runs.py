@@ -235,11 +235,11 @@ def decide(
     return _control(context, run, "decide", {"key": step, "word": word, "value": value}, cause)
 
 
-def resume(context: Context, run: str, cause: str | None = None) -> dict[str, Any]:
+def resume(context: Context, run: str, agents: list[str] | None = None, cause: str | None = None) -> dict[str, Any]:
     """Asks the run's process to go on; when it has none, carries it out here."""
     from fairlead.verbs.running import resume_here
 
-    return resume_here(context, run, cause)
+    return resume_here(context, run, cause, agents or [])
 
 
 def print_answer(value: dict[str, Any], out: Output) -> None:
@@ -311,7 +311,13 @@ VERBS: tuple[Verb, ...] = (
         aliases=("follow", "tail"),
     ),
     _verb("pause", "let nothing new begin; what is in flight finishes", pause),
-    _verb("resume", "go on after a pause or an interruption, here if need be", resume, aliases=("continue",)),
+    _verb(
+        "resume",
+        "go on after a pause or an interruption, here if need be",
+        resume,
+        Param("agents", "path", "module or .py file whose agents and workflows to register first", many=True),
+        aliases=("continue",),
+    ),
     _verb("terminate", "stop a run and its children now", terminate, aliases=("stop", "kill", "cancel")),
     _verb(
         "steer",

@@ -196,7 +196,7 @@ def detail(service: TicketService, text: str) -> dict[str, Any]:
     waiting = sql.blockers(service.board.rows, service.board.board, [record.id]).get(record.id, [])
     if waiting:
         data["waiting_for"] = waiting
-    claim = service.board.shared.claims(service.clock.now()).get(record.id)
+    claim = service.board.claims(service.clock.now()).get(record.id)
     if claim is not None:
         data["claim"] = claim.to_dict()
     problems = [text for thing_id, text in service.problems() if thing_id == record.id]
@@ -450,7 +450,7 @@ def stats(context: Context) -> Any:
             "backlog": sql.count(rows, key, {"kind": "backlog"}),
             "ready": sql.count(rows, key, {**tickets, "ready": True}),
             "blocked": sql.count(rows, key, {**tickets, "blocked": True}),
-            "claimed": len(service.board.shared.claims(service.clock.now())),
+            "claimed": len(service.board.claims(service.clock.now())),
             "problems": len(service.problems()),
         }
 

@@ -22,6 +22,7 @@ def run(
     model: str | None = None,
     permissions: str | None = None,
     key: str | None = None,
+    agents: list[str] | None = None,
 ) -> dict[str, Any]:
     from pathlib import Path
 
@@ -48,7 +49,8 @@ def run(
             raise NotFoundError(f"there is no workflow file {target!r}.", remedy="Check the path.", target=target)
         chosen = load_workflow(Path(target))
     options = {"model": model, "permission_mode": permissions, "idempotency_key": key}
-    return run_here(context, chosen, inputs, {k: v for k, v in options.items() if v is not None})
+    given = {k: v for k, v in options.items() if v is not None}
+    return run_here(context, chosen, inputs, given, agents or [])
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -110,11 +112,20 @@ def print_outcome(value: dict[str, Any], out: Output) -> None:
     out.line(f"\nThe brief took {value['seconds']} s and is kept as")
     for path in files.values():
         out.line(f"  {path}")
+    import os
+    import shutil
+    import sys
+
+    # Before the environment is activated the command is only known by its path.
+    command = "fairlead" if shutil.which("fairlead") else min(sys.argv[0], os.path.relpath(sys.argv[0]), key=len)
     out.line("\nTry next:")
-    out.line(f"  fairlead trace {short}                      what each agent did, and when")
-    out.line('  fairlead ask "What is a mapping object?"    answers with their sources')
-    out.line("  fairlead run content-brief --input FOLDER   a brief about your own documents")
-    out.line("  fairlead runs list                          everything that ran")
+    for words, meaning in (
+        (f"trace {short}", "what each agent did, and when"),
+        ('ask "What is a mapping object?"', "answers with their sources"),
+        ("run content-brief --input FOLDER", "a brief about your own documents"),
+        ("runs list", "everything that ran"),
+    ):
+        out.line(f"  {command} {words:<34} {meaning}")
 
 
 def _print_result(result: Any, out: Output) -> None:
@@ -123,7 +134,7 @@ def _print_result(result: Any, out: Output) -> None:
     out.line(result if isinstance(result, str) else json.dumps(result, indent=1, ensure_ascii=False, default=str))
 
 
-def ask(context: Context, question: str, name: str = "content", limit: int = 8) -> dict[str, Any]:
+def ask(context: Context, question: str, name: str = "content", limit: int = 25) -> dict[str, Any]:
     import asyncio
 
     from fairlead.errors import InvalidInputError
@@ -269,6 +280,7 @@ VERBS: tuple[Verb, ...] = (
                 choices=("default", "acceptEdits", "bypassPermissions", "plan"),
             ),
             Param("key", "str", "idempotency key: the same key gives the same run"),
+            Param("agents", "path", "module or .py file whose agents and workflows to register first", many=True),
         ),
         show=print_outcome,
         examples=("fairlead run content-brief", "fairlead run content-brief --input notes/ talk.vtt --focus licensing"),
@@ -283,7 +295,7 @@ VERBS: tuple[Verb, ...] = (
         params=(
             Param("question", "str", "the question", positional=True, required=True),
             Param("name", "str", "collection in memory", default="content"),
-            Param("limit", "int", "passages to look at", default=8),
+            Param("limit", "int", "passages to look at", default=25),
         ),
         show=print_answer,
     ),

@@ -62,7 +62,9 @@ def _fit(texts: Sequence[str], labels: Sequence[str], names: list[str], strength
     weights, bias = fitted.coef_, fitted.intercept_
     if len(names) == 2:
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
-    return Classifier(names, columns, idf, weights.T.astype(np.float32).copy(), bias.astype(np.float32))
+    # Half precision is what a file keeps, so the model in hand and the one read back give the same scores.
+    kept = weights.T.astype(np.float16).astype(np.float32)
+    return Classifier(names, columns, idf, kept, bias.astype(np.float32))
 
 
 def _vocabulary(texts: Sequence[str], least: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
@@ -70,7 +72,8 @@ def _vocabulary(texts: Sequence[str], least: int) -> tuple[NDArray[np.uint32], N
     kept = sorted(key for key, count in found.items() if count >= least)
     columns = np.array(kept, dtype=np.uint32)
     counts = np.array([found[key] for key in kept], dtype=np.float32)
-    return columns, np.log((1 + len(texts)) / (1 + counts)).astype(np.float32) + 1
+    idf = np.log((1 + len(texts)) / (1 + counts)) + 1
+    return columns, idf.astype(np.float16).astype(np.float32)
 
 
 def _threshold(texts: Sequence[str], labels: Sequence[str], names: list[str], strength: float, least: int) -> float:

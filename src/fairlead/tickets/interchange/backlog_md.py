@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from fairlead.tickets.interchange.kept import OWN, Document, Lens, Record, absorb, release
-from fairlead.tickets.interchange.words import day, line, moment, names, text, tidy, word
+from fairlead.tickets.interchange.words import day, line, moment, names, text, tidy, title, word
 
 _STATUSES = {"to do": "open", "in progress": "in-progress", "blocked": "blocked", "done": "closed", "draft": "open"}
 _STATUS_BACK = {
@@ -47,7 +47,7 @@ def to_record(document: Document) -> Record:
     ]
     record: Record = {
         "id": str(front.get("id", "")),
-        "title": line(front.get("title")),
+        "title": title(front.get("title")),
         "description": text(sections.get("Description") or sections.get("")),
         "status": _STATUSES.get(str(front.get("status", "")).strip().lower(), "open"),
         "priority": _priority(front.get("priority")),
@@ -58,7 +58,7 @@ def to_record(document: Document) -> Record:
         "created_at": moment(front.get("created_date")),
         "updated_at": moment(front.get("updated_date")),
         "due_date": day(front.get("due_date")),
-        "parent_ticket_id": front.get("parent_task_id") or None,
+        "parent_ticket_id": line(front.get("parent_task_id")),
         "blocked_by": names(front.get("dependencies")),
         "requirements": _criteria(sections.get("Acceptance Criteria", "")),
         "journal_entries": journal,
@@ -187,9 +187,9 @@ def parse_file(path: str, source: str) -> Document:
         front = _load(parts[1]) if body.startswith("---\n") and len(parts) == 3 else None
     except yaml.YAMLError as exc:
         raise InvalidInputError(f"{path}: the front matter is not YAML: {exc}.", remedy="Mend it.", file=path) from exc
-    if not isinstance(front, dict) or not front.get("id") or not front.get("title"):
+    if not isinstance(front, dict) or not front.get("id"):
         raise InvalidInputError(
-            f"{path} has no front matter with id and title.",
+            f"{path} has no front matter with an id.",
             remedy="Leave it out, or mend it.",
             field="file",
             file=path,
@@ -248,7 +248,16 @@ def render_file(flat: Document) -> str:
 
     deep = _deepen(flat)
     front = {**deep["front"], **({OWN: flat[OWN]} if OWN in flat else {})}
-    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=4096)
+
+    class Dumper(yaml.SafeDumper):
+        """Writes Unicode as it is, but escapes what YAML would take for a line break and fold."""
+
+    def write(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = '"' if any(c in value for c in "\x85\u2028\u2029") else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, write)
+    head = yaml.dump(front, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
     parts = [f"---\n{head}---\n"]
     for heading, said in deep["sections"].items():
         mark = _MARKS.get(heading)

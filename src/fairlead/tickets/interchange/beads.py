@@ -6,7 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.tickets.interchange.kept import Document, Lens, Record
-from fairlead.tickets.interchange.words import PRIORITY_RANKS, day, finished, line, moment, names, text, tidy, word
+from fairlead.tickets.interchange.words import (
+    PRIORITY_RANKS,
+    day,
+    finished,
+    line,
+    moment,
+    names,
+    objects,
+    text,
+    tidy,
+    title,
+    word,
+)
 
 _STATUSES = {
     "open": "open",
@@ -27,9 +39,11 @@ _TEXTS = {"design": "decision", "notes": "progress"}
 def to_record(document: Document) -> Record:
     priority = document.get("priority")
     minutes = document.get("estimated_minutes")
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 < minutes < 10**9:
+        minutes = 0
     record: Record = {
         "id": str(document.get("id", "")),
-        "title": line(document.get("title")),
+        "title": title(document.get("title")),
         "description": text(document.get("description")),
         "status": _STATUSES.get(str(document.get("status", "open")), "open"),
         "priority": PRIORITY_RANKS[min(priority, 3)] if isinstance(priority, int) and priority >= 0 else "medium",
@@ -42,7 +56,7 @@ def to_record(document: Document) -> Record:
         "closed_at": moment(document.get("closed_at")),
         "close_reason": text(document.get("close_reason")),
         "due_date": day(document.get("due_at")),
-        "estimated_hours": round(minutes / 60, 6) if isinstance(minutes, int) and minutes > 0 else None,
+        "estimated_hours": round(minutes / 60, 6) if minutes else None,
         "comments": _comments(document.get("comments")),
         "journal_entries": _journal(document),
         **_edges(document),
@@ -57,8 +71,6 @@ def to_record(document: Document) -> Record:
 
 
 def _comments(rows: Any) -> list[Record]:
-    if not isinstance(rows, list):
-        return []
     return [
         tidy(
             {
@@ -68,8 +80,8 @@ def _comments(rows: Any) -> list[Record]:
                 "created_at": moment(c.get("created_at")),
             }
         )
-        for c in rows
-        if isinstance(c, dict) and text(c.get("text"))
+        for c in objects(rows)
+        if text(c.get("text"))
     ]
 
 
@@ -86,9 +98,9 @@ def _edges(document: Document) -> Record:
     own = document.get("id")
     sets: dict[str, set[str]] = {"blocked_by": set(), "related_to": set(), "discovered_from": set()}
     parents = []
-    for edge in document.get("dependencies") or []:
+    for edge in objects(document.get("dependencies")):
         kind, target = edge.get("type"), edge.get("depends_on_id")
-        if not isinstance(target, str) or target == own:
+        if not isinstance(target, str) or not isinstance(kind, str) or target == own:
             continue
         if kind == "blocks":
             sets["blocked_by"].add(target)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.tickets.interchange.kept import EXTENSION, Document, Lens, Record
-from fairlead.tickets.interchange.words import finished, line, moment, names, text, tidy
+from fairlead.tickets.interchange.words import finished, inner, line, moment, names, objects, text, tidy, title
 
 _TRAILER = re.compile(r"(Blocked by|Related to|Discovered from|Part of):? (#?[\w.-]+)\s*\Z", re.I)
 _FIELDS = {"blocked by": "blocked_by", "related to": "related_to", "discovered from": "discovered_from"}
@@ -33,18 +33,20 @@ _CLI_KEYS = {
 def to_record(document: Document) -> Record:
     if _is_cli(document):
         document = _as_rest(document)
-    labels = [str(x.get("name", "")) if isinstance(x, dict) else str(x) for x in document.get("labels") or []]
-    people = [p.get("login", "") for p in document.get("assignees") or [] if isinstance(p, dict)]
+    given = document.get("labels")
+    labels = [inner(x, "name") or x for x in given] if isinstance(given, list) else []
+    labels = [label for label in labels if isinstance(label, str)]
+    people = [p.get("login", "") for p in objects(document.get("assignees"))]
     body, edges = _split_body(text(document.get("body")))
     record: Record = {
         "id": ticket_id(document.get("number")) or str(document.get("id", "")),
-        "title": line(document.get("title")),
+        "title": title(document.get("title")),
         "description": body,
         "status": _status(document),
         "priority": next((_RANKS.get(p, p) for p in map(_priority_of, labels) if p), "medium"),
         "type": next((_TYPES[name.lower()] for name in labels if name.lower() in _TYPES), "task"),
         "assignee": line(people[0]) if people else None,
-        "reporter": line((document.get("user") or {}).get("login")),
+        "reporter": line(inner(document.get("user"), "login")),
         "labels": names(labels),
         "created_at": moment(document.get("created_at")),
         "updated_at": moment(document.get("updated_at")),
@@ -58,7 +60,7 @@ def to_record(document: Document) -> Record:
 
 
 def ticket_id(number: Any) -> str:
-    return f"gh-{number}" if isinstance(number, int) else ""
+    return f"gh-{number}" if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else ""
 
 
 def _status(document: Mapping[str, Any]) -> str:
@@ -74,11 +76,9 @@ def _priority_of(label: str) -> str:
 
 def _comments(rows: Any) -> list[Record]:
     # The REST list holds only their number; gh gives them whole.
-    if not isinstance(rows, list):
-        return []
     found = []
-    for row in rows:
-        author = (row.get("author") or row.get("user") or {}).get("login")
+    for row in objects(rows):
+        author = inner(row.get("author") or row.get("user"), "login")
         created = moment(row.get("createdAt") or row.get("created_at"))
         found.append(tidy({"text": text(row.get("body")), "author": line(author), "created_at": created}))
     return [c for c in found if c.get("text")]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fairlead.tickets.interchange.kept import EXTENSION, OWN, Document, Lens, Record
-from fairlead.tickets.interchange.words import finished, line, moment, names, text, tidy, word
+from fairlead.tickets.interchange.words import finished, line, moment, names, text, tidy, title, word
 
 _ALIASES = {
     "key": ("Issue key", "issuekey", "Key"),
@@ -89,7 +89,7 @@ def to_record(document: Document) -> Record:
 
     record: Record = {
         "id": cell("key").strip(),
-        "title": line(cell("title")),
+        "title": title(cell("title")),
         "description": text(cell("description")),
         "status": _STATUSES.get(cell("status").strip().lower(), "open"),
         "priority": _PRIORITIES.get(cell("priority").strip().lower(), "medium"),
@@ -207,7 +207,6 @@ def parse(source: str) -> list[Document]:
     """The rows of a CSV text; an error names the line."""
     import csv
     import io
-    import json
 
     from fairlead.errors import InvalidInputError
 
@@ -237,9 +236,22 @@ def parse(source: str) -> list[Document]:
             if cell != "":
                 document.setdefault(header, []).append(cell)
         if document.get(OWN):
-            document[OWN] = json.loads(document[OWN][0]) if document[OWN][0] else {}
+            document[OWN] = _own(document[OWN][0], reader.line_num)
         found.append(document)
     return found
+
+
+def _own(cell: str, number: int) -> Any:
+    import json
+
+    from fairlead.errors import InvalidInputError
+
+    try:
+        return json.loads(cell)
+    except ValueError as exc:
+        raise InvalidInputError(
+            f"line {number}: column {OWN!r} is not JSON: {exc}.", remedy="Mend or empty it.", field="file", line=number
+        ) from exc
 
 
 def render(documents: Iterable[Document]) -> str:

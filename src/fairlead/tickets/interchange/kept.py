@@ -50,7 +50,9 @@ def absorb(lens: Lens, document: Document) -> Record:
         note["absent"] = absent
     ext = {lens.name: note}
     if isinstance(carried, dict):
-        record, ext = _put_back(lens, record, (written, document), carried), {**carried.get(EXTENSION, {}), **ext}
+        record = _put_back(lens, record, (written, document), carried)
+        others = carried.get(EXTENSION)
+        ext = {**(others if isinstance(others, dict) else {}), **ext}
     return {**record, EXTENSION: ext}
 
 

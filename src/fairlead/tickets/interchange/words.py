@@ -49,9 +49,15 @@ def line(text: Any) -> str:
     return " ".join(text.split()) if isinstance(text, str) else ""
 
 
+def title(value: Any) -> str:
+    """A title; a ticket must have one, so what has none gets words that say so."""
+    told = line(str(value) if isinstance(value, (int, float)) else value)
+    return told or "(no title)"
+
+
 def text(value: Any) -> str:
-    """A text as our files carry it: newline ends, no blanks at its end."""
-    return value.replace("\r\n", "\n").replace("\r", "\n").rstrip() if isinstance(value, str) else ""
+    """A text as our files carry it: newline ends, no empty lines before it, no blanks at its end."""
+    return value.replace("\r\n", "\n").replace("\r", "\n").rstrip().lstrip("\n") if isinstance(value, str) else ""
 
 
 def names(values: Any) -> list[str]:
@@ -59,6 +65,16 @@ def names(values: Any) -> list[str]:
     if not isinstance(values, Iterable) or isinstance(values, (str, Mapping)):
         return []
     return sorted({v.strip() for v in values if isinstance(v, str) and v.strip()})
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a foreign list; what is none of them means nothing here."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def inner(value: Any, key: str) -> Any:
+    """A field of a foreign object, None when it is no object."""
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def finished(record: Mapping[str, Any]) -> bool:
