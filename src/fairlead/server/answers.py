@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -78,27 +79,38 @@ def last_event_id(request: Request) -> int | None:
     return int(text)
 
 
+class _TooSlowError(Exception):
+    """A reader took nothing for too long. Not a TimeoutError, which is an OSError and read as a lost connection."""
+
+
 class EventStream(StreamingResponse):
     """Server-sent events of a tenant, or of one of its subjects."""
 
     def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
-        super().__init__(_chunks(feed, tenant, after, subject), media_type="text/event-stream")
+        self._chunks = _chunks(feed, tenant, after, subject)
+        super().__init__(self._chunks, media_type="text/event-stream")
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def limited(message: Any) -> None:
-            async with asyncio.timeout(SLOWEST_READ):
-                await send(message)
+            try:
+                async with asyncio.timeout(SLOWEST_READ):
+                    await send(message)
+            except TimeoutError:
+                raise _TooSlowError from None
 
         try:
             await super().__call__(scope, receive, limited)
-        except TimeoutError:
+        except (_TooSlowError, ClientDisconnect):
             # Cut off without the closing chunk: the reader sees a broken stream and comes back with its last id.
             return
+        finally:
+            await self._chunks.aclose()
 
 
-async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncIterator[bytes]:
+async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:
     yield b"retry: 1000\n\n"
-    async for lines in feed.listen(tenant, after=after, subject=subject):
-        yield b"".join([line.sse for line in lines]) or b": still here\n\n"
+    async with aclosing(feed.listen(tenant, after=after, subject=subject)) as listening:
+        async for lines in listening:
+            yield b"".join([line.sse for line in lines]) or b": still here\n\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
 
 import orjson
@@ -99,7 +99,7 @@ class Feed:
 
     async def listen(
         self, tenant: str, *, after: int | None = None, subject: str | None = None, pulse: float = 15.0
-    ) -> AsyncIterator[list[Line]]:
+    ) -> AsyncGenerator[list[Line], None]:
         """The events of a tenant beyond ``after`` (None: from now on), in order, each once.
 
         An empty list is a sign of life after ``pulse`` seconds without events. With a ``subject`` that is a run the

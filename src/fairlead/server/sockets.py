@@ -9,6 +9,7 @@ cannot set headers.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -123,10 +124,11 @@ class _Conversation:
         if subject is not None:
             subject = find_of(self._desk, self._caller, subject).id
             after = after or 0
-        async for lines in self._feed.listen(str(self._caller.tenant), after=after, subject=subject):
-            for line in lines:
-                head = to_bytes({"id": identity})[:-1]
-                await self._send(head + b',"event":' + line.data + b"}")
+        head = to_bytes({"id": identity})[:-1]
+        async with aclosing(self._feed.listen(str(self._caller.tenant), after=after, subject=subject)) as listening:
+            async for lines in listening:
+                for line in lines:
+                    await self._send(head + b',"event":' + line.data + b"}")
         await self._say({"id": identity, "ended": True})
 
     async def _say(self, value: Any) -> None:
