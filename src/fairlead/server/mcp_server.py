@@ -41,22 +41,26 @@ _PROMPTS = {
 }
 
 
-def make_mcp(desk: Desk, caller_of: CallerOf) -> Server[Any]:
-    """A server whose calls are made on behalf of whoever ``caller_of`` finds in a request's context."""
-    tools = Tools(desk)
+class _Answers:
+    """What an MCP client may ask for, answered over a desk."""
 
-    async def list_tools(ctx: Context, params: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=tools.listing(caller_of(ctx)))
+    def __init__(self, desk: Desk, caller_of: CallerOf) -> None:
+        self._desk = desk
+        self._caller_of = caller_of
+        self._tools = Tools(desk)
 
-    async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await tools.call(caller_of(ctx), params.name, params.arguments or {}, new_id("req"))
+    async def list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=self._tools.listing(self._caller_of(ctx)))
 
-    async def list_resources(ctx: Context, params: Any) -> types.ListResourcesResult:
-        caller_of(ctx)
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        return await self._tools.call(self._caller_of(ctx), params.name, params.arguments or {}, new_id("req"))
+
+    async def list_resources(self, ctx: Context, params: Any) -> types.ListResourcesResult:
+        self._caller_of(ctx)
         return types.ListResourcesResult(resources=[])
 
-    async def list_templates(ctx: Context, params: Any) -> types.ListResourceTemplatesResult:
-        caller_of(ctx)
+    async def list_templates(self, ctx: Context, params: Any) -> types.ListResourceTemplatesResult:
+        self._caller_of(ctx)
         found = [
             types.ResourceTemplate(
                 name=kind, uri_template=f"fairlead://{kind}/{{id}}", description=text, mime_type="application/json"
@@ -65,14 +69,14 @@ def make_mcp(desk: Desk, caller_of: CallerOf) -> Server[Any]:
         ]
         return types.ListResourceTemplatesResult(resource_templates=found)
 
-    async def read_resource(ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         kind, _, identity = str(params.uri).removeprefix("fairlead://").partition("/")
         try:
             if kind not in _TEMPLATES or not identity:
                 raise NotFoundError(f"there is no resource {str(params.uri)[:200]!r}.", remedy="List the templates.")
             verb, name, _ = _TEMPLATES[kind]
             given = {name: [identity] if name == "ids" else identity}
-            value = await desk.call(caller_of(ctx), verb, given, new_id("req"))
+            value = await self._desk.call(self._caller_of(ctx), verb, given, new_id("req"))
         except FairleadError as exc:
             raise MCPError(types.INVALID_PARAMS, str(exc)) from exc
         text = types.TextResourceContents(
@@ -80,16 +84,16 @@ def make_mcp(desk: Desk, caller_of: CallerOf) -> Server[Any]:
         )
         return types.ReadResourceResult(contents=[text])
 
-    async def list_prompts(ctx: Context, params: Any) -> types.ListPromptsResult:
-        caller_of(ctx)
+    async def list_prompts(self, ctx: Context, params: Any) -> types.ListPromptsResult:
+        self._caller_of(ctx)
         found = [
             types.Prompt(name=name, description=text, arguments=[types.PromptArgument(name=argument, required=True)])
             for name, (argument, text, _) in _PROMPTS.items()
         ]
         return types.ListPromptsResult(prompts=found)
 
-    async def get_prompt(ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        caller_of(ctx)
+    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        self._caller_of(ctx)
         if params.name not in _PROMPTS:
             raise MCPError(types.INVALID_PARAMS, f"there is no prompt {params.name[:100]!r}")
         argument, text, words = _PROMPTS[params.name]
@@ -99,15 +103,19 @@ def make_mcp(desk: Desk, caller_of: CallerOf) -> Server[Any]:
         content = types.TextContent(type="text", text=words.replace("{" + argument + "}", value))
         return types.GetPromptResult(description=text, messages=[types.PromptMessage(role="user", content=content)])
 
+
+def make_mcp(desk: Desk, caller_of: CallerOf) -> Server[Any]:
+    """A server whose calls are made on behalf of whoever ``caller_of`` finds in a request's context."""
+    answers = _Answers(desk, caller_of)
     return Server(
         "fairlead",
         version=version("fairlead"),
         instructions="Runs agents durably: start with run, look with runs_show and trace, control with query_control.",
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
+        on_list_tools=answers.list_tools,
+        on_call_tool=answers.call_tool,
+        on_list_resources=answers.list_resources,
+        on_list_resource_templates=answers.list_templates,
+        on_read_resource=answers.read_resource,
+        on_list_prompts=answers.list_prompts,
+        on_get_prompt=answers.get_prompt,
     )
