@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -21,10 +22,14 @@ _MARKS = {
 class RunProgress:
     """Shows one run. Give :meth:`hear` to the event bus; it takes events of other runs and ignores them.
 
+    ``follows`` says which step follows which other one item by item.
+
     Off a terminal a line is printed when a step ends, and nothing moves.
     """
 
-    def __init__(self, run_id: str, *, steps: list[str], console: Console | None = None) -> None:
+    def __init__(
+        self, run_id: str, *, steps: list[str], follows: Mapping[str, str] | None = None, console: Console | None = None
+    ) -> None:
         self.run_id = run_id
         self.console = console or Console(file=sys.stderr, highlight=False)
         self._bars: dict[str, TaskID] = {}
@@ -32,6 +37,7 @@ class RunProgress:
         self._done: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._ended: set[str] = set()
+        self._follows = dict(follows or {})
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}", style="bold"),
@@ -70,9 +76,7 @@ class RunProgress:
     def _count(self, name: str, step: str, event: Event) -> None:
         is_item = "[" in step
         if event.type == "step.expanded":
-            self._totals[name] = event.data["items"]
-            for other in self._bars:
-                self._progress.update(self._bars[other], refresh=False)
+            self._expand(name, event.data["items"])
         elif event.type == "step.started":
             self._progress.start_task(self._bars[name])
             self._working.setdefault(name, set()).add(step)
@@ -84,6 +88,13 @@ class RunProgress:
                 self._end(name, event)
                 return
         self._paint(name, event)
+
+    def _expand(self, name: str, items: int) -> None:
+        """A fan-out knows its number of items, and so does everything that follows it item by item."""
+        self._totals[name] = items
+        for follower, followed in self._follows.items():
+            if followed == name:
+                self._expand(follower, items)
 
     def _paint(self, name: str, event: Event) -> None:
         total = self._totals.get(name)

@@ -218,39 +218,17 @@ class Runtime:
         plan = self.plan(workflow)
         encoded = encode(bind_inputs(workflow, inputs or {}))
         mode = _check_mode(permission_mode or (parent.permission_mode if parent else "default"))
-        now = self.clock.now()
-        run_id = new_id("run")
-        row = RunRow(
-            id=run_id,
+        row = self._new_run(
+            plan,
+            encoded,
+            parent,
             tenant=str(tenant or require_tenant()),
-            parent_id=parent.id if parent else None,
-            root_id=parent.root_id if parent else run_id,
-            kind=workflow.kind,
-            name=workflow.name,
-            state="running",
-            pause_cause=None,
-            terminate_cause=None,
-            waiting_for=None,
-            input=encoded,
-            definition=encode(workflow.spec) if workflow.spec is not None else None,
-            signature=plan.signature,
-            result=None,
-            error=None,
-            error_category=None,
+            idempotency_key=idempotency_key,
+            cause=cause,
             model=model or (parent.model if parent else None),
             permission_mode=mode,
-            cause=cause,
-            owner=self.owner_id,
-            lease_expires=None,
-            attempt=1,
-            idempotency_key=idempotency_key,
-            priority=2,
-            run_at=now,
-            created=now,
-            started=now,
-            finished=None,
-            version=PAYLOAD_VERSION,
         )
+        run_id = row.id
         if self.hooks.placed("run"):
             await self.hooks.fire(Moment("run.pre", row.name, run_id, row.tenant, decode(encoded)))
         created = self._draft(row, "run.created", {"name": row.name, "kind": row.kind, "parent": row.parent_id}, cause)
@@ -282,6 +260,30 @@ class Runtime:
                 turn.set_result(None)
         if self._starting:
             self.loop.call_soon(self._admit_starts)
+
+    def _new_run(self, plan: Plan, encoded: bytes, parent: RunRow | None, **given: Any) -> RunRow:
+        """The row of a run that begins at once, in this process."""
+        now, run_id, workflow = self.clock.now(), new_id("run"), plan.workflow
+        fields: dict[str, Any] = dict.fromkeys(RunRow._fields)
+        fields |= {
+            "id": run_id,
+            "parent_id": parent.id if parent else None,
+            "root_id": parent.root_id if parent else run_id,
+            "kind": workflow.kind,
+            "name": workflow.name,
+            "state": "running",
+            "input": encoded,
+            "definition": encode(workflow.spec) if workflow.spec is not None else None,
+            "signature": plan.signature,
+            "owner": self.owner_id,
+            "attempt": 1,
+            "priority": 2,
+            "run_at": now,
+            "created": now,
+            "started": now,
+            "version": PAYLOAD_VERSION,
+        }
+        return RunRow(**(fields | given))
 
     def workflow_of(self, target: Any) -> Workflow:
         """What is to be run, as a workflow."""

@@ -90,12 +90,13 @@ async def _carry_out(context: Context, begin: Any, agents: list[str], *, recover
 async def _follow(context: Context, app: Fairlead, handle: RunHandle, end_by: asyncio.Event) -> Answer:
     row = await app.runtime.require(handle.id)
     execution = app.runtime.executions.get(handle.id)
-    steps = list(execution.plan.shape.names) if execution else []
+    nodes = execution.plan.workflow.nodes if execution else ()
+    follows = {node.name: node.each_of for node in nodes if node.each_of is not None}
     progress: Any = nullcontext()
     if context.interactive:
         from fairlead.observe.progress import RunProgress
 
-        progress = RunProgress(handle.id, steps=steps)
+        progress = RunProgress(handle.id, steps=[node.name for node in nodes], follows=follows)
         for event in await app.store.events(subject=handle.id, limit=100_000):
             progress.hear(event)
         app.bus.subscribe(progress.hear)
