@@ -446,3 +446,27 @@ def test_options_bound_concurrency_across_runs(with_runtime: Run) -> None:
         assert most <= 4
 
     with_runtime(test, options=RuntimeOptions(max_concurrency=4))
+
+
+def test_a_run_whose_last_step_ends_during_the_pause_ends_when_it_is_resumed(with_runtime: Run) -> None:
+    async def test(runtime: Runtime) -> None:
+        gate = asyncio.Event()
+
+        async def last() -> str:
+            await gate.wait()
+            return "done"
+
+        handle = await runtime.start(last)
+        waiter = asyncio.create_task(handle.result())
+        await asyncio.sleep(0.01)
+        await handle.pause()
+        gate.set()
+        await until(lambda: not runtime.executions[handle.id].tasks)
+        await asyncio.sleep(0.02)
+        assert not waiter.done(), "a paused run has no result yet"
+        assert await handle.state() is RunState.PAUSED
+        await handle.resume()
+        assert (await waiter).data == "done"
+        assert await handle.state() is RunState.COMPLETED
+
+    with_runtime(test)

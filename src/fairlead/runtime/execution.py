@@ -63,6 +63,7 @@ class Execution:
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
+        self._draining = False
         self._limits: dict[str | None, tuple[Limiter, ...]] = {}
         self._input_hash = digest(run.input)
         self._tenant = Tenant(*run.tenant.split(":", 1))
@@ -111,6 +112,7 @@ class Execution:
 
     async def drain(self, grace: float) -> None:
         """Holds, gives what is in flight ``grace`` seconds to finish, then cancels the rest."""
+        self._draining = not self.held
         self.hold()
         tasks = [task for task in self.tasks.values() if not task.done()]
         if tasks and grace > 0 and self.in_flight > 0:
@@ -281,7 +283,9 @@ class Execution:
         if self.done.done() or self.stopping is not None:
             return
         if self.flow.finished:
-            self.done.set_result(self.flow.outcome())
+            # A paused run ends when it is resumed: nothing but a termination leads from paused to an end.
+            if not self.held or self._draining:
+                self.done.set_result(self.flow.outcome())
         elif self.blocked:
             self._check_stall()
 

@@ -6,6 +6,8 @@ not pay for the others.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from fairlead.verbs.table import Param, Verb
 
 NOUNS: dict[str, str] = {
@@ -43,81 +45,15 @@ NOUN_ALIASES: dict[str, str] = {
 
 
 def load(noun: str) -> tuple[Verb, ...]:
-    """The verbs of a noun; of those without one for the empty string."""
-    match noun:
-        case "":
-            from fairlead.verbs import board, content, top, work
+    """The verbs of a noun; of those without one for the empty string. Each noun has a module of its name."""
+    if noun == "":
+        from fairlead.verbs import board, content, top, work
 
-            return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
-        case "runs":
-            from fairlead.verbs import runs
-
-            return runs.VERBS
-        case "workflow":
-            from fairlead.verbs import workflow
-
-            return workflow.VERBS
-        case "agent":
-            from fairlead.verbs import agent
-
-            return agent.VERBS
-        case "memory":
-            from fairlead.verbs import memory
-
-            return memory.VERBS
-        case "ticket":
-            from fairlead.verbs import ticket
-
-            return ticket.VERBS
-        case "epic":
-            from fairlead.verbs import epic
-
-            return epic.VERBS
-        case "backlog":
-            from fairlead.verbs import backlog
-
-            return backlog.VERBS
-        case "requirement":
-            from fairlead.verbs import requirement
-
-            return requirement.VERBS
-        case "time":
-            from fairlead.verbs import time
-
-            return time.VERBS
-        case "model":
-            from fairlead.verbs import model
-
-            return model.VERBS
-        case "cost":
-            from fairlead.verbs import cost
-
-            return cost.VERBS
-        case "budget":
-            from fairlead.verbs import budget
-
-            return budget.VERBS
-        case "key":
-            from fairlead.verbs import key
-
-            return key.VERBS
-        case "batch":
-            from fairlead.verbs import batch
-
-            return batch.VERBS
-        case "index":
-            from fairlead.verbs import index
-
-            return index.VERBS
-        case "cache":
-            from fairlead.verbs import cache
-
-            return cache.VERBS
-        case "classifier":
-            from fairlead.verbs import classifier
-
-            return classifier.VERBS
-    return ()
+        return (*top.VERBS, *content.VERBS, *work.VERBS, *board.VERBS)
+    if noun not in NOUNS:
+        return ()
+    verbs: tuple[Verb, ...] = import_module(f"fairlead.verbs.{noun}").VERBS
+    return verbs
 
 
 def every_verb() -> tuple[Verb, ...]:
