@@ -90,7 +90,16 @@ def read_sections() -> dict[str, str]:
     return {name[1]: part.strip() for part in parts if (name := re.search(r"^`bench/(\w+)\.py`$", part, re.MULTILINE))}
 
 
+def write_page(sections: dict[str, str]) -> None:
+    parts = [INTRODUCTION.strip(), *(sections[name] for name in sorted(sections, key=importance))]
+    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
 def main() -> None:
+    words = [word for word in sys.argv[1:] if word.startswith("-")]
+    if "--help" in words or any(word not in ("--quick", "--peers", "--only") for word in words):
+        print("usage: bench/run.py [--quick] [--peers] [--only NAME ...]")
+        sys.exit(0 if "--help" in words else 2)
     only = sys.argv[sys.argv.index("--only") + 1 :] if "--only" in sys.argv else []
     ends = time.monotonic() + (BUDGET if harness.QUICK and not harness.PEERS else 24 * 3600.0)
     sections = read_sections()
@@ -101,9 +110,9 @@ def main() -> None:
         printed, said = measure(path, min(left, 1800.0)) if left > 1 else (None, "left out, the time is up")
         print(f"{path.stem:24} {said}", flush=True)
         if printed is not None:
+            # Written at once: a long run that is stopped keeps what it has measured.
             sections[path.stem] = section(path.stem, printed)
-    order = sorted(sections, key=importance)
-    PAGE.write_text("\n\n".join([INTRODUCTION.strip(), *(sections[name] for name in order)]) + "\n", encoding="utf-8")
+            write_page(sections)
     print(f"written: {PAGE.relative_to(harness.ROOT)}")
 
 
