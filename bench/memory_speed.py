@@ -91,14 +91,16 @@ def qdrant_i8(vectors: Any) -> Ask:
     return lambda query: index.search(query, K)[0]
 
 
-def lancedb_flat(vectors: Any) -> Ask:
+def lancedb_ivf_pq(vectors: Any) -> Ask:
     import lancedb
+    import lancedb.index
     import pyarrow as pa
 
     database = lancedb.connect(tempfile.mkdtemp())
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 384)
     table = database.create_table("v", pa.table({"id": np.arange(len(vectors)), "vector": column}))
-    table.create_index(metric="cosine", num_partitions=64, num_sub_vectors=96)
+    config = lancedb.index.IvfPq(distance_type="cosine", num_partitions=64, num_sub_vectors=96)
+    table.create_index("vector", config=config)
     return lambda query: [
         r["id"] for r in table.search(query).metric("cosine").nprobes(20).refine_factor(10).limit(K).to_list()
     ]
@@ -109,7 +111,7 @@ def chroma(vectors: Any) -> Ask:
 
     client = chromadb.PersistentClient(tempfile.mkdtemp())
     space = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 16, "ef_search": 64}}
-    collection = client.create_collection("v", configuration=space)  # type: ignore[arg-type]
+    collection = client.create_collection("vectors", configuration=space)  # type: ignore[arg-type]
     for at in range(0, len(vectors), 5000):
         block = vectors[at : at + 5000]
         collection.add(ids=[str(at + n) for n in range(len(block))], embeddings=block)
@@ -135,7 +137,7 @@ PEERS: dict[str, Callable[[Any], Ask]] = {
     "faiss-hnsw": faiss_hnsw,
     "usearch": usearch_f16,
     "qdrant": qdrant_i8,
-    "lancedb": lancedb_flat,
+    "lancedb": lancedb_ivf_pq,
     "chroma": chroma,
     "sqlite-vec": sqlite_vec,
 }
