@@ -124,6 +124,8 @@ def sqlite_vec(vectors: Any) -> Ask:
     import sqlite_vec as extension
 
     connection = sqlite3.connect(":memory:")
+    if not hasattr(connection, "enable_load_extension"):
+        raise ImportError("this Python cannot load extensions of SQLite", name="sqlite3 with extensions")
     connection.enable_load_extension(True)
     extension.load(connection)
     connection.execute("CREATE VIRTUAL TABLE v USING vec0 (embedding float[384] distance_metric=cosine)")
