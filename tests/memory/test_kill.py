@@ -89,7 +89,10 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(
         start = max(kept, default=0) + 1000 - (max(kept, default=0) % 1000)
     if ann_available():
         assert list((tmp_path / "indexes").glob("*.vectors"))
-        make = lambda path, make_embedded, make_target: index.NamespaceIndex(
+
+        def make(path: Path | None, make_embedded: object, make_target: object) -> index.NamespaceIndex:
+            return index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))
+
             path, lambda d, n: AnnVectors(d, exact_most=50)
         )  # noqa: E731
         monkeypatch.setattr(asking, "NamespaceIndex", make)
