@@ -93,8 +93,6 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(
         def make(path: Path | None, make_embedded: object, make_target: object) -> index.NamespaceIndex:
             return index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))
 
-            path, lambda d, n: AnnVectors(d, exact_most=50)
-        )  # noqa: E731
         monkeypatch.setattr(asking, "NamespaceIndex", make)
     asyncio.run(_check(tmp_path, kept, forgotten))
 
