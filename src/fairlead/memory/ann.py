@@ -186,12 +186,22 @@ class AnnVectors:
 
     def _bring_up(self) -> None:
         """Takes what is not yet inside into the approximate index; builds it when there is none."""
+        if self._faiss_index is not None and self.bytes.used - self._inside < 256:
+            return
+        faiss = _faiss()
+        threads = faiss.omp_get_max_threads()
+        # Training meets at a barrier every few microseconds: on a busy machine several threads wait most of the time.
+        faiss.omp_set_num_threads(1 if self.layout == "pq" else threads)
+        try:
+            self._take_in()
+        finally:
+            faiss.omp_set_num_threads(threads)
+
+    def _take_in(self) -> None:
         import numpy as np
 
         if self._faiss_index is None:
             self._faiss_index, self._inside = self._built(), 0
-        elif self.bytes.used - self._inside < 256:
-            return
         for at in range(self._inside, self.bytes.used, 16384):
             block = self.bytes.floats(slice(at, min(at + 16384, self.bytes.used)))
             self._faiss_index.add(np.ascontiguousarray(block))
