@@ -91,14 +91,16 @@ def qdrant_i8(vectors: Any) -> Ask:
     return lambda query: index.search(query, K)[0]
 
 
-def lancedb_flat(vectors: Any) -> Ask:
+def lancedb_ivf_pq(vectors: Any) -> Ask:
     import lancedb
+    import lancedb.index
     import pyarrow as pa
 
     database = lancedb.connect(tempfile.mkdtemp())
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 384)
     table = database.create_table("v", pa.table({"id": np.arange(len(vectors)), "vector": column}))
-    table.create_index(metric="cosine", num_partitions=64, num_sub_vectors=96)
+    config = lancedb.index.IvfPq(distance_type="cosine", num_partitions=64, num_sub_vectors=96)
+    table.create_index("vector", config=config)
     return lambda query: [
         r["id"] for r in table.search(query).metric("cosine").nprobes(20).refine_factor(10).limit(K).to_list()
     ]
@@ -109,7 +111,7 @@ def chroma(vectors: Any) -> Ask:
 
     client = chromadb.PersistentClient(tempfile.mkdtemp())
     space = {"hnsw": {"space": "cosine", "ef_construction": 200, "max_neighbors": 16, "ef_search": 64}}
-    collection = client.create_collection("v", configuration=space)  # type: ignore[arg-type]
+    collection = client.create_collection("vectors", configuration=space)  # type: ignore[arg-type]
     for at in range(0, len(vectors), 5000):
         block = vectors[at : at + 5000]
         collection.add(ids=[str(at + n) for n in range(len(block))], embeddings=block)
@@ -122,6 +124,8 @@ def sqlite_vec(vectors: Any) -> Ask:
     import sqlite_vec as extension
 
     connection = sqlite3.connect(":memory:")
+    if not hasattr(connection, "enable_load_extension"):
+        raise ImportError("this Python cannot load extensions of SQLite", name="sqlite3 with extensions")
     connection.enable_load_extension(True)
     extension.load(connection)
     connection.execute("CREATE VIRTUAL TABLE v USING vec0 (embedding float[384] distance_metric=cosine)")
@@ -135,7 +139,7 @@ PEERS: dict[str, Callable[[Any], Ask]] = {
     "faiss-hnsw": faiss_hnsw,
     "usearch": usearch_f16,
     "qdrant": qdrant_i8,
-    "lancedb": lancedb_flat,
+    "lancedb": lancedb_ivf_pq,
     "chroma": chroma,
     "sqlite-vec": sqlite_vec,
 }
@@ -221,6 +225,11 @@ class Bench:
         truth = nearest(self.vectors, queries)
         first = int((await space.numbers())[0])
         asks: dict[str, Ask] = {"fairlead": lambda q: [n - first for n, _ in space.nearest(q, K)]}
+        graph = Memory(self.database, clock=SystemClock(), indexes=IndexPlan(layout="hnsw"))
+        wall = time.perf_counter()
+        quick = await graph.space()
+        self.report("the same with the layout hnsw", time.perf_counter() - wall, "s")
+        asks["fairlead, layout hnsw"] = lambda q: [n - first for n, _ in quick.nearest(q, K)]
         for name in peers:
             try:
                 asks[name] = PEERS[name](self.vectors)
@@ -232,12 +241,14 @@ class Bench:
         for name, facts in result.items():
             print(f"  {name:<28} {facts['p50']:>7.0f}  {facts['p99']:>7.0f}   {facts['recall']:.4f}")
         self.figures["patterns"] = result
-        own = result["fairlead"]
-        equal = [f["p50"] for n, f in result.items() if n != "fairlead" and f["recall"] >= own["recall"] - 0.005]
-        self.report("recall@10 of pattern search", own["recall"], "", 0.98, least=True)
-        if equal:
-            self.report("p50 over that of the best peer at equal recall", own["p50"] / min(equal), "x", 1.2)
-        await self._filtered(space, own["p50"], first)
+        for name in ("fairlead", "fairlead, layout hnsw"):
+            own = result[name]
+            others = [f for n, f in result.items() if not n.startswith("fairlead")]
+            equal = [f["p50"] for f in others if f["recall"] >= own["recall"] - 0.002]
+            self.report(f"recall@10 of {name}", own["recall"], "", 0.98, least=True)
+            if equal:
+                self.report("  p50 over that of the best peer at equal recall", own["p50"] / min(equal), "x", 1.2)
+        await self._filtered(space, result["fairlead"]["p50"], first)
         self._sizes(len(self.texts))
 
     async def _filtered(self, space: Any, unfiltered: float, first: int) -> None:

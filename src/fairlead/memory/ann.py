@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 LAYOUTS = ("pq", "hnsw")
 M, EF_CONSTRUCTION, EF_SEARCH = 16, 200, 64
-_RESCORED = {"pq": (128, 4.0), "hnsw": (16, 1.6)}
+_RESCORED = {"pq": (128, 4.0), "hnsw": (10, 1.0)}
 """How many proposals are compared again: at least, and for each hit."""
 _TRAINED_ON = 10_000
 _MOST_DEAD = 0.25
@@ -41,10 +41,10 @@ def ann_available() -> bool:
     return find_spec("faiss") is not None
 
 
-def make_vectors(dimensions: int, expected: int) -> VectorIndex:
+def make_vectors(dimensions: int, expected: int, layout: str = "pq") -> VectorIndex:
     """Exact search for a small namespace; approximate for a large one when the extra is there."""
     if expected > EXACT_MOST and ann_available():
-        return AnnVectors(dimensions)
+        return AnnVectors(dimensions, layout=layout)
     return ExactVectors(dimensions)
 
 
@@ -110,12 +110,15 @@ class AnnVectors:
         least, per_hit = _RESCORED[self.layout]
         wanted = max(least, per_hit * most)
         share = 1.0 if allowed is None else len(allowed) / max(len(store), 1) / _FILTER_WIDER
-        _, found = self._faiss_index.search(vector[None, :], min(int(wanted / share), self._inside))
+        scores, found = self._faiss_index.search(vector[None, :], min(int(wanted / share), self._inside))
         places = found[0]
         if len(store) < store.used or allowed is not None:
             places = self._open(places, allowed)
             if len(places) < most:
                 return self._exactly(vector, most, allowed)
+        elif self.layout == "hnsw" and self._inside == store.used and places[-1] >= 0:
+            # The graph has compared 8-bit vectors itself; doing it again would not change the order.
+            return store.seqs[places[:most]], scores[0][:most]
         elif places[-1] < 0:
             places = places[places >= 0]
         if self._inside < store.used:
@@ -183,12 +186,22 @@ class AnnVectors:
 
     def _bring_up(self) -> None:
         """Takes what is not yet inside into the approximate index; builds it when there is none."""
+        if self._faiss_index is not None and self.bytes.used - self._inside < 256:
+            return
+        faiss = _faiss()
+        threads = faiss.omp_get_max_threads()
+        # Training meets at a barrier every few microseconds: on a busy machine several threads wait most of the time.
+        faiss.omp_set_num_threads(1 if self.layout == "pq" else threads)
+        try:
+            self._take_in()
+        finally:
+            faiss.omp_set_num_threads(threads)
+
+    def _take_in(self) -> None:
         import numpy as np
 
         if self._faiss_index is None:
             self._faiss_index, self._inside = self._built(), 0
-        elif self.bytes.used - self._inside < 256:
-            return
         for at in range(self._inside, self.bytes.used, 16384):
             block = self.bytes.floats(slice(at, min(at + 16384, self.bytes.used)))
             self._faiss_index.add(np.ascontiguousarray(block))

@@ -109,7 +109,7 @@ class Asking:
         index = self._indexes.get(namespace)
         if index is None:
             index = self._indexes[namespace] = NamespaceIndex(
-                self._path(namespace), make_target=lambda target, d: self.plan.make(target, d, namespace)
+                self._path(namespace), self.plan.make_embedded, lambda target, d: self.plan.make(target, d, namespace)
             )
         self._indexes.move_to_end(namespace)
         total = sum(one.size for one in self._indexes.values()) if len(self._indexes) > 1 else 0

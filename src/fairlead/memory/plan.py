@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairlead.errors import InvalidInputError
+from fairlead.memory.ann import make_vectors
 from fairlead.memory.dense import VectorIndex
 from fairlead.memory.redis_tier import namespace_digest
 
@@ -21,6 +22,7 @@ _NO_TARGETS: Mapping[str, MakeIndex] = {}
 class IndexPlan(NamedTuple):
     """``folder`` keeps large embedded indexes between processes (None: in memory only).
 
+    ``layout`` is that of large embedded indexes: ``pq`` is small and quick to build, ``hnsw`` quicker to ask.
     ``load_most`` is the size up to which a question loads a namespace's index; beyond it full text answers until
     ``warm`` has loaded the index (None: any size). ``targets`` are the indexes to which a namespace can move, by name.
     """
@@ -28,6 +30,10 @@ class IndexPlan(NamedTuple):
     folder: Path | None = None
     load_most: int | None = None
     targets: Mapping[str, MakeIndex] = _NO_TARGETS
+    layout: str = "pq"
+
+    def make_embedded(self, dimensions: int, expected: int) -> VectorIndex:
+        return make_vectors(dimensions, expected, self.layout)
 
     def check(self, target: str) -> None:
         """:class:`InvalidInputError` for a target that is not configured."""
