@@ -68,7 +68,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(
     kept: set[int] = set()
     forgotten: set[int] = set()
     start = 0
-    for _ in range(int(os.environ.get("FAIRLEAD_KILLS", kills))):
+    for _ in range(int(os.environ.get("MEMORY_KILLS", kills))):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(start)], stdout=subprocess.PIPE, text=True
         )
