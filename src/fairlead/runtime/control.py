@@ -31,6 +31,7 @@ VERBS = ("pause", "resume", "terminate", "model", "permissions", "steer", "comma
 
 _ANSWER_WITHIN = 10.0
 _LOOK_AGAIN = 0.005
+_LAST_WORD_WITHIN = 0.5
 _REQUESTED = {"pause": "run.pause_requested", "terminate": "run.terminate_requested"}
 
 Args = dict[str, Any]
@@ -84,12 +85,19 @@ class Control:
         columns = {f"{verb}_cause": cause} if verb in _REQUESTED else {}
         await store.post(command, *drafts, **columns)
         limit = self.engine.loop.time() + _ANSWER_WITHIN
-        while self.engine.loop.time() < limit:
+        ended: float | None = None
+        while (clock := self.engine.loop.time()) < limit:
             answered = await store.command(command.id)
             if answered is not None and answered.answered is not None:
                 return _read_answer(answered)
             await asyncio.sleep(_LOOK_AGAIN)
-            if not self.engine.is_owned(run):
+            current = await self.engine.require(run.id)
+            if RunState(current.state).finished:
+                # It may have ended by what was asked, and the answer is on its way; or before anybody looked.
+                ended = clock if ended is None else ended
+                if clock - ended > _LAST_WORD_WITHIN:
+                    return await self.ask(current, verb, args, cause)
+            elif not self.engine.is_owned(run):
                 # A process that ends with the run answers first and lets go after, so its answer counts now.
                 answered = await store.command(command.id)
                 if answered is not None and answered.answered is not None:
