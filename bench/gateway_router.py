@@ -141,7 +141,7 @@ def main() -> None:
     print(f"{'fairlead, cross-validated':46} {mean[1]:8.2f} {mean[2]:8.2f} {mean[0]:7.4f}  (sd {spread[0]:.4f})")
     print(f"{'fairlead, held-out subjects':46} {mean[4]:8.2f} {mean[5]:8.2f} {mean[3]:7.4f}  (sd {spread[3]:.4f})")
     for name, cpt50, cpt80, apgr in PUBLISHED:
-        print(f"{name:46} {cpt50:8.2f} {cpt80:8.2f} {apgr:7.3f}  published")
+        print(f"{name:46} {cpt50:8.2f} {cpt80:8.2f} {apgr:7.3f}  published, not looked up again")
     oracle = figures(gains, weak, strong)
     print(f"{'oracle that knows both answers':46} {oracle[1]:8.2f} {oracle[2]:8.2f} {oracle[0]:7.4f}")
     needed = 100 * (np.ceil(0.95 * strong.sum()) - weak.sum()) / len(prompts)
