@@ -53,21 +53,13 @@ class Desk:
         self.calls = 0
         self._waiting = 0
         self._threads = ThreadPoolExecutor(_THREADS, "fairlead-verb")
-        self._gateway: Gateway | None = None
 
     @property
     def gateway(self) -> Gateway:
-        """The gateway of the home folder, opened when first used."""
-        if self._gateway is None:
-            # Imported here: what speaks to providers takes as much memory as the whole server without it.
-            from fairlead.gateway.opening import open_gateway
-
-            self._gateway = open_gateway(self.lead.settings, self.lead.database, clock=self.lead.clock)
-        return self._gateway
+        """The application's own: what is reserved here and within runs is one account."""
+        return self.lead.gateway
 
     async def close(self) -> None:
-        if self._gateway is not None:
-            await self._gateway.close()
         await asyncio.to_thread(self._threads.shutdown)
 
     # ── calling ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ import signal
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from fairlead.errors import ConflictError, StateError
+from fairlead.errors import StateError
 from fairlead.verbs.finding import find_run
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ async def _finish_recovered(app: Fairlead, end_by: asyncio.Event) -> None:
                 task.cancel()
 
 
-__all__ = ["ConflictError", "resume_here", "run_here"]
+__all__ = ["resume_here", "run_here"]
