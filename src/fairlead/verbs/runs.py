@@ -314,7 +314,9 @@ def print_answer(value: dict[str, Any], out: Output) -> None:
         already = "already " if value.get("already") else ""
         in_flight = value.get("in_flight") or []
         tail = f"; finishing {', '.join(in_flight[:5])}" if in_flight else ""
-        out.line(f"{name} is {already}{value['state']}{tail}")
+        below = len(value.get("children") or ())
+        with_it = f", and {below} child run{'s' if below > 1 else ''} with it" if below else ""
+        out.line(f"{name} is {already}{value['state']}{with_it}{tail}")
     elif "message_id" in value:
         out.line(f"{name} has the message {value['message_id']}; its receipt is the event run.message_delivered")
     elif "stdout" in value:
