@@ -30,7 +30,7 @@ from fairlead.runtime.forking import Change, keep, refuse_repeats
 from fairlead.runtime.graph import Node, Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
-from fairlead.runtime.limits import Limits
+from fairlead.runtime.limits import Limiter, Limits
 from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
@@ -556,6 +556,14 @@ class Runtime:
         return await self._control.ask(await self.require(run_id, tenant), verb, dict(args or {}), cause)
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
+
+    def slots_of(self, plan: Plan, tenant: str) -> list[tuple[Limiter, ...]]:
+        """The limits that each node of a plan falls under."""
+        slots = plan.slots.get(tenant)
+        if slots is None:
+            nodes = zip(plan.agents, plan.most, strict=True)
+            slots = plan.slots[tenant] = [self.limits.of(agent, tenant, most) for agent, most in nodes]
+        return slots
 
     def _tell_limit(self, agent: str, tenant: str, old: int, new: int) -> None:
         facts = {"agent": agent, "from": old, "to": new}
