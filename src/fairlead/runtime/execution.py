@@ -190,7 +190,7 @@ class Execution:
         agent = self.plan.agents[number]
         limits = self._limits.get(agent)
         if limits is None:
-            limits = self._limits[agent] = self.engine.limiters(agent, self.run.tenant, self.plan.most[number])
+            limits = self._limits[agent] = self.engine.limits.of(agent, self.run.tenant, self.plan.most[number])
         return limits
 
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
