@@ -140,6 +140,8 @@ async def _runs(ask: Ask) -> None:
         while (await ask("runs.show", run=run_id))["state"] not in ("completed", "error"):
             await asyncio.sleep(0.005)
         await ask("trace", run=run_id, every=True)
+    await ask("runs.checkpoints", run=done)
+    await ask("runs.fork", run=done, at="1")
     await ask("runs.list", every=True)
 
 

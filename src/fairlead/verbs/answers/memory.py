@@ -114,12 +114,14 @@ class Moving(TypedDict):
 
 
 class Reached(TypedDict):
-    id: str
+    """An entity that was reached, ``via`` another one."""
+
+    id: int
     label: str
     nearness: float
     hops: int
-    via: str | None
-    relation: str | None
+    via: int | None
+    relation: str
 
 
 class Neighbourhood(TypedDict):

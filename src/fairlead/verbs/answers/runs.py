@@ -27,6 +27,7 @@ class Run(TypedDict):
     cause: str
     attempt: int
     parent_id: str | None
+    forked_from: str | None
     error: str | None
     model: str | None
     permission_mode: str
@@ -55,6 +56,24 @@ class Runs(More):
     next: str | None
 
 
+class Checkpoint(TypedDict):
+    """A point that a run can be forked from."""
+
+    number: int
+    key: str
+    kind: str
+    status: str
+    finished: str
+
+
+class Checkpoints(TypedDict):
+    run: str
+    name: str
+    state: str
+    forked_from: str | None
+    items: list[Checkpoint]
+
+
 class TracedRun(TypedDict):
     id: str
     name: str
@@ -62,6 +81,7 @@ class TracedRun(TypedDict):
     state: str
     cause: str
     attempt: int
+    forked_from: str | None
     created: float
     seconds: float
     error: str | None
@@ -81,6 +101,7 @@ class Span(TypedDict):
     reason: str | None
     usage: dict[str, float] | None
     bytes: int
+    kept_from: str | None
     parts: list[Span]
 
 
@@ -232,6 +253,8 @@ ANSWERS: dict[str, Any] = {
     "events": list[Event],
     "runs.list": Runs,
     "runs.show": RunDetail,
+    "runs.checkpoints": Checkpoints,
+    "runs.fork": Run,
     "runs.pause": Paused,
     "runs.resume": Moved,
     "runs.terminate": Terminated,
