@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from fairlead.clock import Clock, SystemClock
 from fairlead.errors import (
     FairleadError,
+    InternalError,
     InvalidInputError,
     NotFoundError,
     NotStorableError,
@@ -103,7 +104,7 @@ class Runtime:
         self._closing = False
         self._control = Control(self)
         self._plans: dict[int, tuple[Workflow, int, Plan]] = {}
-        self._finished: dict[str, asyncio.Future[StepResult]] = {}
+        self._finished: dict[str, asyncio.Future[StepResult | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting = 0
         self._turns: deque[asyncio.Future[None]] = deque()
@@ -509,10 +510,13 @@ class Runtime:
             return
         if not moved:
             # A termination came first, or another process took the run: what is stored is what counts.
-            result = result_of_run(await self.require(run.id))
+            stored = await self.require(run.id)
+            self._settle(run.id, result_of_run(stored) if RunState(stored.state).finished else None)
+            return
         self._settle(run.id, result)
 
-    def _settle(self, run_id: str, outcome: StepResult | BaseException) -> None:
+    def _settle(self, run_id: str, outcome: StepResult | BaseException | None) -> None:
+        """Lets the waiters of an execution go on; with None to wait for the end that another process will store."""
         self.executions.pop(run_id, None)
         future = self._finished.pop(run_id, None)
         if future is None or future.done():
@@ -527,8 +531,8 @@ class Runtime:
     async def wait(self, run_id: str) -> StepResult:
         """The result of a run, here or in another process. The waiter may be cancelled; the run goes on."""
         future = self._finished.get(run_id)
-        if future is not None:
-            return await asyncio.shield(future)
+        if future is not None and (result := await asyncio.shield(future)) is not None:
+            return result
         run = await self.require(run_id)
         if not RunState(run.state).finished:
             async for _ in RunHandle(self, run_id).events():
@@ -608,7 +612,9 @@ def inputs_of(call: Callable[..., Any]) -> dict[str, Any]:
 
 
 def result_of_run(run: RunRow) -> StepResult:
-    """A finished run's result as stored."""
+    """A finished run's result as stored; a run that goes on has none, not even a failure."""
+    if not RunState(run.state).finished:
+        raise InternalError(f"run {run.id} is {run.state} and has no result yet.", remedy="Wait for its end.")
     if run.state == RunState.COMPLETED:
         value, metadata = decode(run.result or b"[null,{}]")
         return StepResult.ok(value, **metadata)

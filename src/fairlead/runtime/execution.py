@@ -63,7 +63,7 @@ class Execution:
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
-        self._draining = False
+        self.draining = False
         self._slots = engine.slots_of(plan, run.tenant)
         self._input_hash = digest(run.input)
         self._tenant = Tenant(*run.tenant.split(":", 1))
@@ -81,6 +81,7 @@ class Execution:
     def hold(self) -> list[str]:
         """Closes the gate: nothing new begins. Returns the keys of what is still in flight."""
         self.held = True
+        self.draining = False
         self._opened.clear()
         return [self.flow.key(*unit) for unit in self.tasks]
 
@@ -112,8 +113,9 @@ class Execution:
 
     async def drain(self, grace: float) -> None:
         """Holds, gives what is in flight ``grace`` seconds to finish, then cancels the rest."""
-        self._draining = not self.held
+        draining = not self.held
         self.hold()
+        self.draining = draining
         tasks = [task for task in self.tasks.values() if not task.done()]
         if tasks and grace > 0 and self.in_flight > 0:
             await asyncio.wait(tasks, timeout=grace)
@@ -277,7 +279,7 @@ class Execution:
             return
         if self.flow.finished:
             # A paused run ends when it is resumed: nothing but a termination leads from paused to an end.
-            if not self.held or self._draining:
+            if not self.held or self.draining:
                 self.done.set_result(self.flow.outcome())
         elif self.blocked:
             self._check_stall()

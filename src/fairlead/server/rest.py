@@ -14,7 +14,8 @@ from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import from_query
 from fairlead.server.desk import Desk
-from fairlead.server.problems import MEDIA_TYPE, PROBLEM_SCHEMA, BadRequestError
+from fairlead.server.document import REFERENCE, answer_name
+from fairlead.server.problems import MEDIA_TYPE, BadRequestError
 from fairlead.store.keys import begin_answer, keep_answer
 from fairlead.verbs.table import Verb, param_schema
 
@@ -25,7 +26,7 @@ _CREATED = frozenset({"run", "runs.fork", "key.create", "memory.add", "ticket.cr
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
 _KEYED = frozenset({"run", "runs.fork"})
 """Verbs whose idempotency key is stored with the run that they make."""
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE + "Problem"}}}}
 _MEANINGS = {
     400: "the request cannot be read",
     401: "no valid key",
@@ -99,15 +100,17 @@ def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, h
         tags=[verb.noun or "fairlead"],
         status_code=status,
         response_class=Response,
-        responses=responses(status, conditional=method == "GET"),
+        responses=responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=method == "GET"),
         openapi_extra=_described(method, verb, held),
     )
 
 
-def responses(status: int, *, conditional: bool = False) -> dict[int | str, dict[str, Any]]:
+def responses(
+    status: int, schema: Mapping[str, Any] | None = None, *, conditional: bool = False
+) -> dict[int | str, dict[str, Any]]:
     """What an operation may answer, for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {
-        status: {"description": "what the verb answers", "content": {"application/json": {"schema": {}}}}
+        status: {"description": "what it answers", "content": {"application/json": {"schema": schema or {}}}}
     }
     if conditional:
         found[304] = {"description": "unchanged since the entity tag that was given"}
