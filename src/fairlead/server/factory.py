@@ -16,6 +16,7 @@ from starlette.routing import Route
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
 from fairlead.server.access import Caller
+from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
@@ -52,6 +53,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     desk = Desk(lead)
     Runs(desk)
     Knowing(desk)
+    Agents(desk)
     try:
         yield desk
     finally:
