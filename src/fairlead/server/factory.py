@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
 from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
@@ -86,6 +87,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())
         app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
+        add_a2a(app, desk, feed)
         _secure_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(
