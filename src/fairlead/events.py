@@ -102,6 +102,8 @@ EVENT_TYPES: Mapping[str, str] = {
     "ticket.deleted": "a ticket was deleted",
     "ticket.assigned": "a ticket's assignee or agent changed",
     "ticket.commented": "a comment was added",
+    "agent.registered": "an agent's spec was kept for its tenant; data.revision grows with each replacement",
+    "agent.removed": "a kept agent was taken away",
     "agent.task.assigned": "work was given to an agent",
     "agent.task.started": "an agent began its work",
     "agent.task.completed": "an agent finished its work",

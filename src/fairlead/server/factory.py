@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
+from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
@@ -53,6 +55,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     desk = Desk(lead)
     Runs(desk)
     Knowing(desk)
+    Agents(desk)
     try:
         yield desk
     finally:
@@ -85,6 +88,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())
         app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
+        add_a2a(app, desk, feed)
         complete_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(

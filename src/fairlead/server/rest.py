@@ -22,7 +22,18 @@ from fairlead.verbs.table import Verb, param_schema
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _KEEP_ANSWERS = 24 * 3600.0
-_CREATED = frozenset({"run", "runs.fork", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"})
+_CREATED = frozenset(
+    {
+        "run",
+        "runs.fork",
+        "agent.register",
+        "key.create",
+        "memory.add",
+        "ticket.create",
+        "epic.create",
+        "backlog.add",
+    }
+)
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
 _KEYED = frozenset({"run", "runs.fork"})
 """Verbs whose idempotency key is stored with the run that they make."""
@@ -68,6 +79,7 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
             for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide", "fork")
         ),
         ("GET", "/api/agents", "agent.list", ()),
+        ("POST", "/api/agents", "agent.register", ()),
         ("GET", "/api/agents/{agent}", "agent.show", ("agent",)),
         ("GET", "/api/workflows", "workflow.list", ()),
         ("GET", "/api/workflows/{workflow}", "workflow.show", ("workflow",)),
