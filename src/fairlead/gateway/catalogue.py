@@ -120,13 +120,13 @@ class Catalogue:
         A client that talks to another server than the vendor's has that server's name in its id. Its price is unknown
         unless configuration states it under that id: who else serves a vendor's model may ask another price for it.
         """
-        provider = system
-        if base_url is not None and not self._is_vendors(system, base_url):
+        provider, elsewhere = system, base_url is not None and not self._is_vendors(system, base_url)
+        if base_url is not None and elsewhere:
             provider = f"{system}@{base_url.partition('://')[2].partition('/')[0].partition(':')[0]}"
         model_id = f"{provider}:{name}"
         found = self._known.get(model_id)
         if found is None:
-            found = self._build(model_id)
+            found = self._build(model_id, book=not elsewhere)
             if base_url is None and system in _IN_PROCESS:
                 # They share no provider, so one that keeps failing says nothing about the others.
                 found = found._replace(provider=model_id)
@@ -171,7 +171,7 @@ class Catalogue:
     def known_ids(self) -> Iterable[str]:
         return (EXTRACTIVE, *self._config.models)
 
-    def _build(self, model_id: str) -> ModelInfo:
+    def _build(self, model_id: str, *, book: bool = True) -> ModelInfo:
         provider, _, name = model_id.partition(":")
         if not name or provider == "local":
             raise NotFoundError(
@@ -182,7 +182,7 @@ class Catalogue:
             )
         spec = self._config.providers.get(provider, ProviderSpec(provider))
         stated = self._config.overrides.get(model_id, {})
-        price, window, source = self._price(spec, model_id, name)
+        price, window, source = self._price(spec, model_id, name, book)
         tier = str(stated.get("tier") or _tier(price, spec.local or spec.kind == "gguf" or price is FREE))
         if tier not in TIERS:
             raise InvalidInputError(
@@ -210,7 +210,7 @@ class Catalogue:
             source=source,
         )
 
-    def _price(self, spec: ProviderSpec, model_id: str, name: str) -> tuple[Price | None, int | None, str]:
+    def _price(self, spec: ProviderSpec, model_id: str, name: str, book: bool) -> tuple[Price | None, int | None, str]:
         stated = override_price(self._config.overrides.get(model_id, {}), self._config.source)
         if stated is not None:
             return stated, None, self._config.source
@@ -218,7 +218,7 @@ class Catalogue:
             return FREE, None, self._config.source
         if _IN_PROCESS.get(spec.name):
             return FREE, None, "built in"
-        if spec.kind == "openai":
+        if spec.kind == "openai" or not book:
             # Another server may carry a vendor's model name at another price, so the book is not asked by name.
             return None, None, self._config.source
         return self._from_book(spec.name, name)
