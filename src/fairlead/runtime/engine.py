@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fairlead.breaker import BreakerPolicy
 from fairlead.clock import Clock, SystemClock
 from fairlead.errors import (
     FairleadError,
@@ -25,7 +26,6 @@ from fairlead.errors import (
 from fairlead.events import Draft, Event, draft
 from fairlead.ids import new_id
 from fairlead.result import ErrorCategory, StepResult
-from fairlead.runtime.breaker import BreakerPolicy
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
 from fairlead.runtime.forking import Change, keep, refuse_repeats
