@@ -15,6 +15,7 @@ import uvicorn
 import fairlead
 from fairlead.agents import agent
 from fairlead.app import Fairlead
+from fairlead.runtime import StepContext
 from fairlead.server.access import SPECIAL, Caller
 from fairlead.server.borrowed import RemoteContext
 from fairlead.server.factory import Served, open_server
@@ -35,6 +36,18 @@ async def held(gate: str = "gate") -> str:
     """Waits until the test opens the gate."""
     await GATES.setdefault(gate, asyncio.Event()).wait()
     return gate
+
+
+@agent(name="asking")
+async def asking(ctx: StepContext) -> str:
+    """Asks a person."""
+    return str(await ctx.ask("Port or starboard?"))
+
+
+@agent(name="faulty")
+async def faulty() -> str:
+    """Always fails."""
+    raise ValueError("the mast is broken")
 
 
 class Serving:
@@ -66,7 +79,7 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(home: Path, **settings: Any) -> AsyncIterator[Serving]:
     async with fairlead.open(home=str(home), tenant="acme", **settings) as lead:
-        lead.register(echo, held)
+        lead.register(echo, held, asking, faulty)
         async with open_server(lead) as app:
             served = Serving(lead, app)
             try:

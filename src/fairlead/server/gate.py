@@ -27,6 +27,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
+_OPEN_WITHOUT_KEY = frozenset({"/.well-known/agent-card.json"})
+"""Paths that answer anybody, and callers who name themselves with more."""
 MOST_BODY = 4 * 1024 * 1024
 """Bytes of a request body, uploads aside."""
 
@@ -63,7 +65,7 @@ class Gate:
         try:
             state = scope.setdefault("state", {})
             state["request_id"] = request_id
-            if scope["path"] not in OPEN_PATHS:
+            if _needs_key(scope):
                 state["caller"] = caller = self.identify(scope)
                 answer.taken = self._rates.take(caller.id)
                 answer.rate = self._rates
@@ -149,6 +151,12 @@ class _Answer:
         headers.append((b"content-length", str(len(body)).encode()))
         await self.send({"type": "http.response.start", "status": exc.http_status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _needs_key(scope: Scope) -> bool:
+    if scope["path"] in _OPEN_WITHOUT_KEY:
+        return header(scope["headers"], b"authorization") is not None
+    return scope["path"] not in OPEN_PATHS
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
