@@ -26,12 +26,12 @@ from fairlead.pipeline.training.name_network import Plan, Task, labels_of, train
 from fairlead.pipeline.training.names import FOLDS, SETS
 from fairlead.pipeline.training.names_data import COMMON, Document, f1, read_columns, relabel, sentences_of
 
-PLAN = Plan()
+PLAN = Plan(layers=(1, 3), epochs=14, least=5)
 FILES = {name: (style, files) for name, (style, files) in SETS.items()} | {
     "wnut17": ("noisy", ("ner-wnut17/train.conll.xz",))
 }
-OWN_LABELS = ("wnut17", "crossner")
-"""Sets that keep their own kinds; the others have the common four."""
+OWN_LABELS = ("wnut17", "btc", "crossner")
+"""Sets that keep their own labels, handles included; the others have the common four."""
 
 BIASES = (0.5, 0.0, -0.5, -1.0, -1.5, -2.0)
 """What may be added to the score of no name."""
@@ -43,7 +43,7 @@ class States:
     def __init__(self, data: Path, cache: Path, layers: Sequence[int]) -> None:
         self._data = data
         self._cache = cache
-        self._encoder = WordStates(cache, layers)
+        self._encoder = WordStates(cache, layers, threads=1)
 
     def task(self, style: str, files: Sequence[str], kinds: dict[str, str] | None) -> tuple[Task, list[int]]:
         """The set made ready, and for each sentence the number of its document."""
