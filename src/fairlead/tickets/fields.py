@@ -26,9 +26,6 @@ BACKLOG_TYPES = ("story", "feature", "bug", "epic", "task", "spike")
 BACKLOG_STATUSES = ("new", "groomed", "ready", "in-progress", "done", "cancelled")
 RISKS = ("low", "medium", "high")
 
-DEPENDENCIES = ("blocks", "parent-child", "related", "discovered-from")
-"""Types of dependency. ``blocks`` and ``parent-child`` must stay free of cycles."""
-
 
 class Field:
     """One scalar field of a kind of file, in the order in which it is written.

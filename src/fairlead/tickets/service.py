@@ -240,7 +240,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
 
         operation = Operation("create", id, kind, values, add or {}, entries=entries)
-        outcome = self._single(operation)
+        outcome = self.carry_out([operation])
         return self._load(outcome.created[0], None, outcome.created[0])
 
     def update(
@@ -278,7 +278,7 @@ class TicketService:
         from fairlead.tickets.state import entry_of
 
         entry_id = new_entry_id(self.entropy)
-        outcome = self._single(Operation("update", id, entries=[EntryDraft(kind, values, entry_id)]))
+        outcome = self.carry_out([Operation("update", id, entries=[EntryDraft(kind, values, entry_id)])])
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id == entry_id))
 
@@ -287,7 +287,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
         from fairlead.tickets.state import entry_of
 
-        outcome = self._single(Operation("update", id, entry_values={entry_id: values}))
+        outcome = self.carry_out([Operation("update", id, entry_values={entry_id: values})])
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id.startswith(entry_id)))
 
@@ -354,17 +354,18 @@ class TicketService:
 
     # ── carrying out ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _single(self, operation: Operation) -> Outcome:
-        """Carries out one change. It fails with its own error, whose branch of the tree says what to do next."""
+    def carry_out(self, plan: Sequence[Operation], *, dry_run: bool = False) -> Outcome:
+        """As :meth:`apply` for a plan that is one thing to its caller: all of it is done, or it fails with the first
+        item's own error, whose branch of the tree says what to do next."""
         from fairlead.tickets.plan import PlanError
 
         try:
-            return self._carry_out([operation])
+            return self._carry_out(plan, dry_run=dry_run)
         except PlanError as exc:
             raise exc.outcome.errors[0][2] from None
 
     def _changed(self, operation: Operation) -> Thing:
-        outcome = self._single(operation)
+        outcome = self.carry_out([operation])
         return self._load(outcome.touched[0], None, outcome.touched[0])
 
     def _carry_out(
