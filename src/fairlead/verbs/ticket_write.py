@@ -405,12 +405,13 @@ def claims(context: Context) -> Any:
 
 
 def doctor(context: Context, fix: bool = False, stage: bool = False) -> Any:
-    from fairlead.tickets.doctor import examine, mend
+    from fairlead.tickets.doctor import examine, mend, next_steps
 
     with Opened(context) as service:
         mended = mend(service.board, stage=stage) if fix else []
         found = examine(service.board)
-        return {"healthy": not found, "problems": found, "mended": mended, "exit_code": 1 if found else 0}
+        told = {"healthy": not found, "problems": found, "mended": mended, "next": next_steps(service.board)}
+        return {**told, "exit_code": 1 if found else 0}
 
 
 def show_doctor(answer: Any, out: Output) -> None:
@@ -420,3 +421,5 @@ def show_doctor(answer: Any, out: Output) -> None:
         out.line(line)
     if answer["healthy"]:
         out.line("the board is sound")
+    if answer["next"]:
+        out.line(f"git waits; next: {', then '.join(answer['next'])}")
