@@ -145,7 +145,7 @@ _BASE, _OURS, _THEIRS = "a\nold\nz", "a\nmine\nz", "a\nyours\nz"
         "<<<<<<< HEAD\nmine\n=======\nyours\n>>>>>>> side",
         "<<<<<<< HEAD\nmine\n||||||| base\nold\n=======\nyours\n>>>>>>> side",
         "<<<<<<< working copy: 1\nmine\n=======\nyours\n>>>>>>> merge rev: 2",
-        "<<<<<<< conflict 1 of 1\n%%%%%%% diff\n\\\\\\\\\\\\\\ to: A\n-old\n+mine\n+++++++ B\nyours\n>>>>>>> conflict ends",
+        "<<<<<<< conflict 1 of 1\n%%%%%%% from\n" + "\\" * 7 + " to\n-old\n+mine\n+++++++ B\nyours\n>>>>>>> ends",
         "<<<<<<< conflict 1 of 1\n+++++++ A\nmine\n------- base\nold\n+++++++ B\nyours\n>>>>>>> conflict 1 of 1 ends",
         "<<<<<<< Conflict 1 of 1\n+++++++ A\nmine\n%%%%%%% Changes from base\n-old\n+yours\n>>>>>>> Conflict ends",
         "<<<<<<<<<<< conflict 1 of 1\n%%%%%%%%%%% diff\n-old\n+mine\n+++++++++++ B\nyours\n>>>>>>>>>>> conflict ends",

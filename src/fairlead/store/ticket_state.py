@@ -159,7 +159,7 @@ class BoardState:
         def unit(door: Door) -> Claim | None:
             held = self._held(door.rows, now, thing_id).get(thing_id)
             if held is not None and agent is not None and held.agent != agent:
-                raise taken(held)
+                raise taken(held, f"Say --agent {held.agent} if that is you; --force frees it whoever holds it.")
             door.execute(f"DELETE FROM {self._claims} WHERE {self._mine}id = ?", (*self._key, thing_id))
             return held
 
@@ -308,10 +308,11 @@ class TicketState(BoardState):
         )
 
 
-def taken(held: Claim) -> ConflictError:
+def taken(held: Claim, remedy: str = "") -> ConflictError:
+    """The error of whoever wants what another one holds."""
     return ConflictError(
         f"{held.id} is claimed by {held.agent}.",
-        remedy="Take other work (`fairlead ticket ready`), or wait until the lease ends.",
+        remedy=remedy or "Take other work (`fairlead ticket ready`), or wait until the lease ends.",
         id=held.id,
         agent=held.agent,
         expires_at=held.expires_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened, deleted, print_deleted, put
+from fairlead.verbs.opened import Opened, deleted, print_deleted, put, with_status
 from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def list_items(
     from fairlead.tickets.planning import priority_score
 
     with Opened(context) as service:
-        filters: dict[str, Any] = {"status": status} if status else {} if all else {"finished": False}
-        filters |= {"type": type, "label": label or ()}
+        filters = {**with_status("backlog", status, all), "type": type, "label": label or ()}
         if epic:
             filters["epic"] = service.resolve(epic, "epic")
         rows = service.rows("backlog", sort="created", **filters)
@@ -140,11 +139,11 @@ def print_converted(value: dict[str, Any], out: Output) -> None:
 
 _ITEM = Param("item", "str", "identifier or its unique beginning", positional=True, required=True)
 _TYPES = ("story", "feature", "bug", "epic", "task", "spike")
-_STATUSES = ("new", "groomed", "ready", "in-progress", "done", "cancelled")
+_STATUSES = "new, groomed, ready, in-progress, done or cancelled"
 _FIELDS = (
     Param("description", "str", "text; - reads standard input", aliases=("-d", "--body")),
     Param("type", "str", "what it is", choices=_TYPES, aliases=("-t",)),
-    Param("status", "str", "state", choices=_STATUSES),
+    Param("status", "str", _STATUSES, aliases=("-s",)),
     Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",)),
     Param("value", "int", "business value, 1 to 100", aliases=("--business-value",)),
     Param("points", "float", "story points", aliases=("--story-points",)),
@@ -169,7 +168,7 @@ VERBS: tuple[Verb, ...] = (
         "list",
         "items, the most worthwhile first",
         list_items,
-        Param("status", "str", "only in these states", many=True, choices=_STATUSES),
+        Param("status", "str", f"only in these states: {_STATUSES}", many=True, aliases=("-s",)),
         Param("type", "str", "only of these types", many=True, choices=_TYPES),
         Param("label", "str", "only with all of these labels", many=True, aliases=("-l",)),
         Param("epic", "str", "only of this epic"),

@@ -43,7 +43,8 @@ def show(answer: Any, out: Output) -> None:
         out.line(
             f"  item {error['item']}{' ' + error['id'] if error['id'] else ''}: {error['error']} {error['remedy']}"
         )
-    for thing_id in answer["created_ids"]:
+    # What a dry run would have made gets other identifiers when it is made.
+    for thing_id in () if answer.get("dry_run") else answer["created_ids"]:
         out.line(thing_id)
 
 

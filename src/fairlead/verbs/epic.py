@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened, deleted, print_deleted, put
+from fairlead.verbs.opened import Opened, deleted, print_deleted, put, with_status
 from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def list_epics(
     from fairlead.tickets.planning import epic_tickets, progress
 
     with Opened(context) as service:
-        filters: dict[str, Any] = {"status": status} if status else {} if all else {"finished": False}
+        filters = with_status("epic", status, all)
         rows = service.rows("epic", sort="priority", limit=limit + 1, **filters)
         items = []
         for row in rows[:limit]:
@@ -72,9 +72,12 @@ def update(
     if_match: str | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
+    from fairlead.tickets.fields import read_status
     from fairlead.tickets.planning import epic_changes, epic_tickets
 
     values = {**fields, "estimated_story_points": points}
+    if values.get("status"):
+        values["status"] = read_status(values["status"], "epic")
     texts = {"goal": goal, "criterion": criterion}
     with Opened(context) as service:
         found: Any = service.get(epic, "epic")
@@ -121,13 +124,15 @@ def delete(context: Context, epic: str) -> dict[str, Any]:
 
 def print_epic(value: dict[str, Any], out: Output) -> None:
     out.line(f"{value['id']}  {value['title']}")
-    out.line(f"  {value['status']}, {value['priority']}  {_bar(value['progress'])}")
+    out.line(f"  {value['status']}, {value['priority']}  {_bar(value['progress'])}".rstrip())
     for name in ("owner", "target_version", "target_date"):
         if value.get(name):
             out.line(f"  {name.replace('_', ' ')}: {value[name]}")
     if value.get("description"):
         out.line("\n" + value["description"] + "\n")
     for name in ("goals", "success_criteria"):
+        if value.get(name):
+            out.line(f"  {name.replace('_', ' ')}:")
         for item in value.get(name, ()):
             out.line(f"  - {item['text']}")
     for row in value["tickets"]:
@@ -145,18 +150,18 @@ def print_epics(value: dict[str, Any], out: Output) -> None:
 
 def _bar(progress: dict[str, Any]) -> str:
     if progress["percent"] is None:
-        return f"{'no tickets':<26}"
+        return "no tickets".ljust(26)
     full = round(progress["percent"] / 10)
     return f"{'█' * full}{'░' * (10 - full)} {progress['percent']:3.0f} % {progress['done']:>3}/{progress['total']:<3}"
 
 
 _EPIC = Param("epic", "str", "identifier or its unique beginning", positional=True, required=True)
 _TICKETS = Param("ticket", "str", "tickets", positional=True, required=True, many=True)
-_STATUSES = ("draft", "active", "completed", "cancelled")
+_STATUSES = "draft, active, completed or cancelled"
 _PRIORITY = Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",))
 _FIELDS = (
     Param("description", "str", "text; - reads standard input", aliases=("-d", "--body")),
-    Param("status", "str", "state", choices=_STATUSES),
+    Param("status", "str", _STATUSES, aliases=("-s",)),
     _PRIORITY,
     Param("owner", "str", "who answers for it", aliases=("--assignee",)),
     Param("target_version", "str", "version it is meant for"),
@@ -194,7 +199,7 @@ VERBS: tuple[Verb, ...] = (
         "list",
         "unfinished epics with their progress",
         list_epics,
-        Param("status", "str", "only in these states", many=True, choices=_STATUSES),
+        Param("status", "str", f"only in these states: {_STATUSES}", many=True, aliases=("-s",)),
         Param("all", "bool", "finished ones too"),
         Param("limit", "int", "how many", default=50, aliases=("-n",)),
         show=print_epics,

@@ -60,6 +60,16 @@ def put(
     return service.update(thing_id, values, add=add, remove=remove, entries=entries, if_match=if_match)
 
 
+def with_status(kind: str, status: list[str] | None, finished: bool) -> dict[str, Any]:
+    """The filter for states in any spelling; without any only what is unfinished, unless ``finished`` things count."""
+    from fairlead.tickets.fields import read_status
+    from fairlead.verbs.ticket_read import split
+
+    if status:
+        return {"status": [read_status(word, kind) for word in split(status)]}
+    return {} if finished else {"finished": False}
+
+
 def deleted(context: Context, kind: str, text: str) -> dict[str, Any]:
     """Deletes a thing of a kind."""
     with Opened(context) as service:

@@ -93,11 +93,9 @@ def gherkin(
     from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
     from fairlead.tickets.requirements import make_scenario, read_scenarios
+    from fairlead.verbs.ticket_write import text_of
 
-    if file is not None:
-        from pathlib import Path
-
-        text = Path(file).read_text("utf-8")
+    text = text_of(text, file, "text")
     if text is None:
         if not title:
             raise InvalidInputError(
@@ -156,9 +154,26 @@ def verify(context: Context, ticket: str, entry: list[str] | None = None, eviden
                 for e in service.entries(ticket_id, kind.name)
                 if kind.met in kind.transitions[_status(e)]
             ]
+        if not chosen:
+            _refuse_unready(service, ticket_id)
         wanted = {e.id: KINDS[kind].met for kind, e in chosen}
         changed = _moved(service, ticket_id, chosen, wanted, evidence)
         return _answer(service, ticket_id, changed)
+
+
+def _refuse_unready(service: TicketService, ticket_id: str) -> None:
+    """Says why nothing could be verified, unless everything is."""
+    from fairlead.errors import StateError
+
+    unmet = [e for e in service.entries(ticket_id) if e.id in _coverage(service, ticket_id)["unmet"]]
+    if unmet:
+        shown = ", ".join(f"{e.id} is {_status(e)}" for e in unmet[:3]) + (" …" if len(unmet) > 3 else "")
+        agreed = "ready" if hasattr(unmet[0], "text") else "approved"
+        raise StateError(
+            f"nothing of {ticket_id} can be verified yet: {shown}.",
+            remedy=f"Agree to it first: `fairlead requirement set {ticket_id} {unmet[0].id} {agreed}`.",
+            id=ticket_id,
+        )
 
 
 def _status(entry: Any) -> str:

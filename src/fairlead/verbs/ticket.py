@@ -46,6 +46,7 @@ _IF_MATCH = Param(
 )
 _BLOCKED_BY = Param("blocked_by", "str", "it waits for these", many=True, aliases=("--depends-on", "--needs", "--deps"))
 _BLOCKS = Param("blocks", "str", "these wait for it", many=True)
+_OTHERS = Param("others", "str", "refused: a flag says how two tickets are linked", positional=True, many=True)
 _RELATED = Param("related", "str", "related tickets", many=True, aliases=("--related-to", "--relates-to"))
 _FOUND_IN = Param("discovered_from", "str", "tickets during whose work it was found", many=True)
 _EPIC = Param("epic", "str", "epic it belongs to, or `none`", aliases=("--epic-id",))
@@ -290,6 +291,7 @@ VERBS: tuple[Verb, ...] = (
         "link tickets",
         _late("write.link"),
         _ID,
+        _OTHERS,
         _BLOCKED_BY,
         _BLOCKS,
         _PARENT,
@@ -305,6 +307,7 @@ VERBS: tuple[Verb, ...] = (
         "remove links",
         _late("write.unlink"),
         _ID,
+        _OTHERS,
         _BLOCKED_BY,
         _BLOCKS,
         _PARENT,

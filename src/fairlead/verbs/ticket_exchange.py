@@ -37,7 +37,7 @@ def export(
 
     target = Path(path) if path not in (None, "-") else None
     if to is None:
-        to = "beads" if target is None else format_for(target.name, folder=target.is_dir())
+        to = "beads" if target is None else format_for(target.name, folder=target.is_dir(), writing=True)
     with Opened(context) as service:
         if to == "backlog-md":
             if target is None:

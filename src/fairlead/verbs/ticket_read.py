@@ -146,19 +146,25 @@ def _with_problems(service: TicketService, answer: dict[str, Any]) -> dict[str, 
 def show_rows(answer: Any, out: Output) -> None:
     """Rows in columns; what is wrong on the board goes to standard error."""
     rows = answer["items"]
-    if rows:
-        width = max(len(row["id"]) for row in rows)
-        for row in rows:
-            labels = "".join(f" #{label}" for label in row["labels"])
-            who = f" @{row['assignee']}" if row.get("assignee") else ""
-            extra = f"  waits for {', '.join(row['waiting_for'])}" if row.get("waiting_for") else ""
-            if row.get("snippet"):
-                extra += f"\n{'':{width}}    {' '.join(row['snippet'].split())}"
-            rank = _MARK.get(row["priority"], "?")
-            out.line(f"{row['id']:<{width}}  {rank} {row['status']:<11} {row['title']}{who}{labels}{extra}")
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        out.line(row_line(row, width))
+    if not rows:
+        out.line("no tickets")
     if answer.get("has_more"):
         out.line(f"… more: --offset {answer['next_offset']}, or --all")
     warn(answer.get("problems", ()))
+
+
+def row_line(row: Mapping[str, Any], width: int = 0) -> str:
+    """A row as a line: what a person chooses by."""
+    labels = "".join(f" #{label}" for label in row.get("labels") or ())
+    who = f" @{row['assignee']}" if row.get("assignee") else ""
+    extra = f"  waits for {', '.join(row['waiting_for'])}" if row.get("waiting_for") else ""
+    if row.get("snippet"):
+        extra += f"\n{'':{width}}    {' '.join(row['snippet'].split())}"
+    rank = _MARK.get(row["priority"], "?")
+    return f"{row['id']:<{width}}  {rank} {row['status']:<11} {row['title']}{who}{labels}{extra}"
 
 
 def warn(problems: Sequence[str]) -> None:
@@ -207,7 +213,7 @@ def as_data(record: Any) -> Any:
 def show_detail(data: Any, out: Output) -> None:
     for item in data.get("items", [data]):
         out.line(f"{item['id']}  {item['title']}")
-        facts = [(name, item.get(name)) for name in _FACTS if item.get(name) not in (None, [], "", {})]
+        facts = [(name, item.get(name)) for name in _FACTS if item.get(name) not in (None, [], "", {}, False)]
         for name, value in facts:
             out.line(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
         if item.get("claim"):
@@ -215,23 +221,35 @@ def show_detail(data: Any, out: Output) -> None:
         if item.get("description"):
             out.line()
             out.line(item["description"])
-        for name in (
-            "requirements",
-            "user_stories",
-            "gherkin_scenarios",
-            "expected_results",
-            "journal_entries",
-            "comments",
-        ):
+        for name, kind in _ENTRIES:
             for entry in item.get(name) or ():
-                text = entry.get("text") or entry.get("content") or entry.get("title") or entry.get("description") or ""
                 state = f" [{entry['status']}]" if entry.get("status") else ""
                 who = entry.get("author") or ""
-                out.line(f"\n-- {name.rstrip('s')} {entry['id']}{state} {who} {entry.get('created_at')}")
-                out.line(text)
+                out.line(f"\n-- {kind} {entry['id']}{state} {who} {entry.get('created_at')}")
+                out.line(_said(entry))
         warn(item.get("problems", ()))
 
 
+def _said(entry: Mapping[str, Any]) -> str:
+    if entry.get("persona"):
+        from fairlead.tickets.requirements import format_story
+
+        return format_story(entry["persona"], entry["goal"] or "", entry["benefit"] or "")
+    words = (entry.get(name) for name in ("text", "content", "title", "description"))
+    return str(next((said for said in words if said), ""))
+
+
+_ENTRIES = (
+    ("requirements", "requirement"),
+    ("user_stories", "story"),
+    ("gherkin_scenarios", "scenario"),
+    ("expected_results", "expected result"),
+    ("journal_entries", "journal"),
+    ("comments", "comment"),
+    ("goals", "goal"),
+    ("success_criteria", "criterion"),
+    ("acceptance_criteria", "criterion"),
+)
 _FACTS = (
     "status",
     "priority",

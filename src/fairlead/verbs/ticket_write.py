@@ -6,7 +6,7 @@ import sys
 
 from fairlead.errors import InvalidInputError, RefusedError
 from fairlead.verbs.opened import Opened
-from fairlead.verbs.ticket_read import LEAN, as_data, detail, pick, split
+from fairlead.verbs.ticket_read import LEAN, as_data, detail, pick, row_line, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +168,9 @@ def changed(service: TicketService, plan: Sequence[Any], ids: Sequence[str]) -> 
 
 def show_changed(answer: Any, out: Output) -> None:
     for item in answer.get("items", [answer]):
-        out.line(f"{item['id']}  {item['status']:<11} {item['title']}")
+        out.line(row_line(item))
+        if item.get("reason"):
+            out.line(f"  {item['reason']}")
 
 
 def close(context: Context, ids: Sequence[str], **given: Any) -> Any:
@@ -305,9 +307,23 @@ def unlabel(context: Context, id: str, labels: Sequence[str]) -> Any:  # noqa: A
     return label(context, id, labels, remove=True)
 
 
-def link(context: Context, id: str, remove: bool = False, **given: Any) -> Any:  # noqa: A002
+def link(
+    context: Context,
+    id: str,  # noqa: A002
+    others: Sequence[str] = (),
+    remove: bool = False,
+    **given: Any,
+) -> Any:
     from fairlead.tickets.port import Operation
 
+    if others:
+        one, other = [id, *others][-2:]
+        verb = "unlink" if remove else "link"
+        raise InvalidInputError(
+            f"{one} and {other} do not say by their order which waits for which.",
+            remedy=f"Say `fairlead ticket {verb} {one} --blocked-by {other}`, or --blocks, --parent, --related.",
+            field="others",
+        )
     with Opened(context) as service:
         sets = {name: split(given.get(word)) for word, name in _LINKS.items() if given.get(word)}
         blocks, parent = split(given.get("blocks")), given.get("parent")
@@ -365,12 +381,12 @@ def claim(context: Context, ids: Sequence[str] = (), agent: str | None = None, *
                 start=bool(given.get("start")),
                 filters=labels,
             )
-        return {"items": taken}
+        return {"items": taken, **({} if taken else {"none": "nothing is ready"})}
 
 
 def show_claims(answer: Any, out: Output) -> None:
     if not answer["items"]:
-        out.line("nothing is ready")
+        out.line(answer["none"])
     for item in answer["items"]:
         out.line(f"{item['id']}  held by {item['agent']} until {item['until']}  {item.get('title', '')}".rstrip())
 
@@ -398,7 +414,8 @@ def claims(context: Context) -> Any:
     from fairlead.tickets.claims import held
 
     with Opened(context) as service:
-        return {"items": held(service)}
+        found = held(service)
+        return {"items": found, **({} if found else {"none": "nobody holds a ticket"})}
 
 
 # ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────────
