@@ -401,8 +401,9 @@ def http_api(document: Mapping[str, Any]) -> str:
     parts = [
         "`fairlead serve` offers these routes; [openapi.json](openapi.json), which a server gives at `/openapi.json`, "
         "says the same for programs. Every request but those to `/health`, `/liveness`, `/readiness` and "
-        "`/openapi.json` carries `Authorization: Bearer KEY`. A failure is a problem document (RFC 9457) with `detail`, `remedy`, `code` and "
-        "`instance`, the id of the request. How to use them: [Serve Fairlead](../how-to/server.md).",
+        "`/openapi.json` carries `Authorization: Bearer KEY`. A failure is a problem document (RFC 9457) with "
+        "`detail`, `remedy`, `code` and `instance`, the id of the request. How to use them: "
+        "[Serve Fairlead](../how-to/server.md).",
         "## Statuses",
         _statuses(document),
     ]
