@@ -11,13 +11,16 @@ from typing import Any
 
 from fairlead.clock import Clock
 from fairlead.errors import InvalidInputError
+from fairlead.events import draft
 from fairlead.memory import Memory
 from fairlead.pipeline.documents import short_id
 from fairlead.pipeline.intake.fetching import FindSource, is_local
+from fairlead.pipeline.intake.uploads import MOST_FILES, Given, Kept, UploadResult, folder_of, receive_all
 from fairlead.pipeline.intake.worker import Worker, WorkerOptions
 from fairlead.pipeline.jobs import JobRequest, Jobs, Submitted
 from fairlead.pipeline.sources import SIZE_LIMIT, discover
 from fairlead.store import Database
+from fairlead.store.database import Transaction
 from fairlead.store.pipeline_items import ItemRow, ProvenanceRow, items_of, provenance_of
 from fairlead.tenancy import require_tenant
 
@@ -68,7 +71,7 @@ class Intake:
         if len(text) > SIZE_LIMIT:
             raise InvalidInputError(f"the text has {len(text):,} bytes.", remedy="Split it.", field="text")
         tenant = require_tenant()
-        folder = self._home / "uploads" / tenant.tenant_id / tenant.workspace_id
+        folder = folder_of(self._home, tenant)
         path = folder / f"text_{hashlib.sha256(text).hexdigest()[:20]}{ending}"
 
         def keep() -> None:
@@ -79,6 +82,52 @@ class Intake:
 
         await asyncio.to_thread(keep)
         return path.resolve()
+
+    async def upload(
+        self, files: Sequence[Given], *, tags: Iterable[str] = (), cause: str = "library", **options: Any
+    ) -> UploadResult:
+        """Takes up to 20 files of 100 MB each: streamed to disk, told by their content, and queued as one batch.
+
+        Each file has an outcome of its own; only a batch that is no batch raises :class:`InvalidInputError`.
+        """
+        if not 1 <= len(files) <= MOST_FILES:
+            raise InvalidInputError(
+                f"there are {len(files)} files.", remedy=f"Upload 1 to {MOST_FILES} at once.", field="files"
+            )
+        tenant = require_tenant()
+        result = await asyncio.to_thread(receive_all, files, folder_of(self._home, tenant), self._clock)
+        submitted = await self.take_uploads(result.files, tags=tags, cause=cause, **options)
+        return result._replace(jobs=tuple(one.job.id for one in submitted))
+
+    async def take_uploads(
+        self, kept: Sequence[Kept], *, tags: Iterable[str] = (), cause: str = "library", **options: Any
+    ) -> list[Submitted]:
+        """Accepts files that were kept as jobs, as far as something reads them, and tells that they were received."""
+        tenant, now = require_tenant(), self._clock.now()
+        given = {name: value for name, value in options.items() if value not in (None, "", False)}
+        requests = [
+            JobRequest(
+                str(one.path.resolve()),
+                external_id=one.key,
+                tags=tuple(tags),
+                options={**given, "title": one.original, "kind": one.kind},
+            )
+            for one in kept
+            if one.kind
+        ]
+        submitting = self.jobs.submitting(requests, cause=cause)
+        facts = [(one.key, one.to_dict()) for one in kept]
+        events = [
+            draft("upload.received", str(tenant), key, data, source="pipeline", cause=cause, time=now)
+            for key, data in facts
+        ]
+
+        def unit(tx: Transaction) -> list[Submitted]:
+            tx.emit(*events)
+            submitted: list[Submitted] = submitting(tx)
+            return submitted
+
+        return await self._database.write(unit) if kept else []
 
     def worker(self, *, tenant: str | None = None, processes: int = 0) -> Worker:
         """A worker for ``tenant`` (``tenant:workspace``), or for all tenants."""
