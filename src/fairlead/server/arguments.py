@@ -23,6 +23,8 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.export": "writes a file of the machine",
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
+    "jobs.run": "goes on; a server carries out jobs by itself",
+    "jobs.watch": "goes on; its events are streamed by /api/events",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""
