@@ -24,6 +24,7 @@ EVENT_TYPES: Mapping[str, str] = {
     # Runs.
     "run.created": "a run was accepted and will be done",
     "run.started": "its first process began it",
+    "run.forked": "another run went on from one of its checkpoints; data.fork is that run",
     "run.recovered": "another process took it up after its owner died or let go",
     "run.paused": "nothing new begins; data.in_flight lists what is still finishing",
     "run.drained": "a paused run has nothing in flight any more",

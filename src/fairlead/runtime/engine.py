@@ -17,6 +17,7 @@ from fairlead.errors import (
     InvalidInputError,
     NotFoundError,
     NotStorableError,
+    StateError,
     StopError,
     WorkflowChangedError,
 )
@@ -26,10 +27,11 @@ from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime.breaker import BreakerPolicy
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
+from fairlead.runtime.forking import Change, keep, refuse_repeats
 from fairlead.runtime.graph import Node, Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
-from fairlead.runtime.limits import AdaptiveLimiter, Limiter
+from fairlead.runtime.limits import Limits
 from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
@@ -106,10 +108,13 @@ class Runtime:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting = 0
         self._turns: deque[asyncio.Future[None]] = deque()
-        self._limiters: dict[tuple[str | None, str], tuple[Limiter, ...]] = {}
-        self._global = None if options.max_concurrency is None else Limiter(options.max_concurrency)
-        self._by_agent: dict[str, Limiter] = {}
-        self._by_tenant: dict[str, Limiter] = {}
+        self.limits = Limits(
+            total=options.max_concurrency,
+            per_agent=options.max_concurrency_per_agent,
+            per_tenant=options.max_concurrency_per_tenant,
+            adaptive=options.adaptive,
+            on_change=self._tell_limit,
+        )
         self._middleware: tuple[Middleware, ...] = (
             HookCalls(self.hooks),
             PermissionGate(),
@@ -240,6 +245,58 @@ class Runtime:
             self._begin(stored, plan, decode(encoded), {})
         elif stored.id not in self.executions and not RunState(stored.state).finished and not self.is_owned(stored):
             await self.adopt(stored, cause)
+        return RunHandle(self, stored.id)
+
+    async def fork(
+        self,
+        run_id: str,
+        change: Change = Change(),  # noqa: B008 - an immutable value
+        *,
+        repeat_effects: bool = False,
+        idempotency_key: str | None = None,
+        cause: str = "caller",
+        tenant: str | None = None,
+        model: str | None = None,
+        permission_mode: str | None = None,
+    ) -> RunHandle:
+        """Begins a new run of the same workflow and inputs with what run ``run_id`` had finished, less ``change``.
+
+        The first run is not touched. Without a change only what had failed or was never done is done. Raises
+        :class:`StateError` when a step would act on the world again and ``repeat_effects`` does not allow it, and
+        :class:`WorkflowChangedError` when the workflow has other steps now. Leave to bypass permissions is not taken
+        over from the first run: it has to be given again.
+        """
+        if self._closing:
+            raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
+        source = await self.require(run_id, tenant)
+        if not self.store.durable:
+            raise StateError("runs in memory keep no results to fork from.", remedy="Use a store on disk.")
+        plan = self.plan_of_run(source)
+        mode = permission_mode or source.permission_mode
+        if permission_mode is None and mode == PermissionMode.BYPASS:
+            mode = PermissionMode.DEFAULT.value
+        row = self._new_run(
+            plan,
+            source.input,
+            None,
+            tenant=source.tenant,
+            idempotency_key=idempotency_key,
+            cause=cause,
+            model=model or source.model,
+            permission_mode=_check_mode(mode),
+            forked_from=source.id,
+        )
+        journal = await self.store.journal(source.id)
+        kept = keep(plan, journal, change, source=source.id, run_id=row.id, cause=cause, now=self.clock.now())
+        if kept.repeated and not repeat_effects:
+            raise refuse_repeats(source.id, kept.repeated)
+        facts = {"name": row.name, "kind": row.kind, "parent": None, "forked_from": source.id, "kept": len(kept.rows)}
+        created = self._draft(row, "run.created", facts, cause)
+        forked = self._draft(source, "run.forked", {"fork": row.id, "at": change.at, "redo": change.redo}, cause)
+        started = self._draft(row, "run.started", {"steps": len(plan.workflow.nodes)}, cause)
+        stored, new = await self.store.create(row, created, forked, started, journal=kept.rows)
+        if new:
+            self._begin(stored, plan, decode(source.input), {entry.key: entry for entry in kept.rows})
         return RunHandle(self, stored.id)
 
     def _turn(self) -> asyncio.Future[None] | None:
@@ -508,37 +565,10 @@ class Runtime:
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
 
-    def limiters(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
-        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
-        key = (agent, tenant)
-        known = self._limiters.get(key)
-        if known is None:
-            known = self._limiters[key] = tuple(self._limits(agent, tenant, most))
-        return known
-
-    def _limits(self, agent: str | None, tenant: str, most: int | None) -> list[Limiter]:
-        options, limits = self.options, []
-        bounds = [n for n in (most, options.max_concurrency_per_agent) if n is not None]
-        if agent is not None and bounds:
-            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant, min(bounds))))
-        if options.max_concurrency_per_tenant is not None:
-            limits.append(self._by_tenant.setdefault(tenant, Limiter(options.max_concurrency_per_tenant)))
-        if self._global is not None:
-            limits.append(self._global)
-        return limits
-
-    def _agent_limiter(self, agent: str, tenant: str, most: int) -> Limiter:
-        if not self.options.adaptive:
-            return Limiter(most)
-
-        def tell(old: int, new: int) -> None:
-            facts = {"agent": agent, "from": old, "to": new}
-            event = draft(
-                "limit.changed", tenant, agent, facts, source="runtime", cause="adaptive", time=self.clock.now()
-            )
-            self.store.note(event)
-
-        return AdaptiveLimiter(most, on_change=tell)
+    def _tell_limit(self, agent: str, tenant: str, old: int, new: int) -> None:
+        facts = {"agent": agent, "from": old, "to": new}
+        now = self.clock.now()
+        self.store.note(draft("limit.changed", tenant, agent, facts, source="runtime", cause="adaptive", time=now))
 
     def check_size(self, data: bytes) -> None:
         if len(data) > self.options.max_result_bytes:

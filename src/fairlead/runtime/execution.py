@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from fairlead.errors import EffectUnknownError, FairleadError, StopError
+from fairlead.errors import EffectUnknownError, FairleadError, StateError, StopError
 from fairlead.result import StepResult
 from fairlead.runtime.dataflow import Dataflow, Unit, Verdict
 from fairlead.runtime.inbox import Inbox
@@ -188,7 +188,7 @@ class Execution:
         agent = self.plan.agents[number]
         limits = self._limits.get(agent)
         if limits is None:
-            limits = self._limits[agent] = self.engine.limiters(agent, self.run.tenant, self.plan.most[number])
+            limits = self._limits[agent] = self.engine.limits.of(agent, self.run.tenant, self.plan.most[number])
         return limits
 
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
@@ -364,7 +364,7 @@ class Execution:
             await self.engine.loop.create_future()
 
     async def spawn(self, key: str, target: Any, inputs: Mapping[str, Any]) -> RunHandle:
-        return await self.engine.start(
+        child = await self.engine.start(
             target,
             inputs,
             parent=self.run._replace(model=self.model, permission_mode=self.permission_mode),
@@ -372,6 +372,11 @@ class Execution:
             cause=f"run:{self.run.id}",
             tenant=self._tenant,
         )
+        if self.held and child.id in self.engine.executions:
+            # The pause came while the child was being stored, and has not seen it.
+            with suppress(StateError):
+                await child.pause(f"run:{self.run.id}")
+        return child
 
     def _hash_inputs(self, number: int, k: int) -> str:
         """What a unit was computed from, as a chain of hashes: the run's input, its dependencies' results, its item."""

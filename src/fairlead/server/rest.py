@@ -22,9 +22,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 _KEEP_ANSWERS = 24 * 3600.0
 _CREATED = frozenset(
-    {"run", "agent.register", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"}
+    {"run", "runs.fork", "agent.register", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"}
 )
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
+_KEYED = frozenset({"run", "runs.fork"})
+"""Verbs whose idempotency key is stored with the run that they make."""
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
 _MEANINGS = {
     400: "the request cannot be read",
@@ -61,9 +63,10 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
         ("GET", "/api/runs", "runs.list", ()),
         ("GET", "/api/runs/{run}", "runs.show", ("run",)),
         ("GET", "/api/runs/{run}/trace", "trace", ("run",)),
+        ("GET", "/api/runs/{run}/checkpoints", "runs.checkpoints", ("run",)),
         *(
             ("POST", f"/api/runs/{{run}}/{word}", f"runs.{word}", ("run",))
-            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide")
+            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide", "fork")
         ),
         ("GET", "/api/agents", "agent.list", ()),
         ("POST", "/api/agents", "agent.register", ()),
@@ -156,9 +159,9 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         async def work() -> bytes:
             return to_bytes(await desk.call(caller, verb.name, given, request.state.request_id))
 
-        if key is None or ("key" in given and verb.name == "run"):
+        if key is None or ("key" in given and verb.name in _KEYED):
             return Response(await work(), status, media_type="application/json")
-        if verb.name == "run":
+        if verb.name in _KEYED:
             # The runtime keeps its own keys, in one transaction with the run.
             given["key"] = f"{caller.id}/{_checked_key(key)}"
             return Response(await work(), status, media_type="application/json")
