@@ -158,7 +158,8 @@ class Control:
         run = execution.run
         if execution.stopping or execution.done.done():
             raise await self._too_late(run, "pause")
-        already = execution.held
+        # A run that this process is letting go of is held too, and would go on in the next one.
+        already = execution.held and not execution.draining
         in_flight = execution.hold()
         if already:
             return {"state": "paused", "already": True, "in_flight": in_flight}

@@ -11,9 +11,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fairlead.breaker import BreakerPolicy
 from fairlead.clock import Clock, SystemClock
 from fairlead.errors import (
     FairleadError,
+    InternalError,
     InvalidInputError,
     NotFoundError,
     NotStorableError,
@@ -24,14 +26,13 @@ from fairlead.errors import (
 from fairlead.events import Draft, Event, draft
 from fairlead.ids import new_id
 from fairlead.result import ErrorCategory, StepResult
-from fairlead.runtime.breaker import BreakerPolicy
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
 from fairlead.runtime.forking import Change, keep, refuse_repeats
 from fairlead.runtime.graph import Node, Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
-from fairlead.runtime.limits import Limits
+from fairlead.runtime.limits import Limiter, Limits
 from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
@@ -104,7 +105,7 @@ class Runtime:
         self._closing = False
         self._control = Control(self)
         self._plans: dict[tuple[int, Tenant | None], tuple[Workflow, int, Plan]] = {}
-        self._finished: dict[str, asyncio.Future[StepResult]] = {}
+        self._finished: dict[str, asyncio.Future[StepResult | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting = 0
         self._turns: deque[asyncio.Future[None]] = deque()
@@ -517,10 +518,13 @@ class Runtime:
             return
         if not moved:
             # A termination came first, or another process took the run: what is stored is what counts.
-            result = result_of_run(await self.require(run.id))
+            stored = await self.require(run.id)
+            self._settle(run.id, result_of_run(stored) if RunState(stored.state).finished else None)
+            return
         self._settle(run.id, result)
 
-    def _settle(self, run_id: str, outcome: StepResult | BaseException) -> None:
+    def _settle(self, run_id: str, outcome: StepResult | BaseException | None) -> None:
+        """Lets the waiters of an execution go on; with None to wait for the end that another process will store."""
         self.executions.pop(run_id, None)
         future = self._finished.pop(run_id, None)
         if future is None or future.done():
@@ -535,8 +539,8 @@ class Runtime:
     async def wait(self, run_id: str) -> StepResult:
         """The result of a run, here or in another process. The waiter may be cancelled; the run goes on."""
         future = self._finished.get(run_id)
-        if future is not None:
-            return await asyncio.shield(future)
+        if future is not None and (result := await asyncio.shield(future)) is not None:
+            return result
         run = await self.require(run_id)
         if not RunState(run.state).finished:
             async for _ in RunHandle(self, run_id).events():
@@ -564,6 +568,14 @@ class Runtime:
         return await self._control.ask(await self.require(run_id, tenant), verb, dict(args or {}), cause)
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
+
+    def slots_of(self, plan: Plan, tenant: str) -> list[tuple[Limiter, ...]]:
+        """The limits that each node of a plan falls under."""
+        slots = plan.slots.get(tenant)
+        if slots is None:
+            nodes = zip(plan.agents, plan.most, strict=True)
+            slots = plan.slots[tenant] = [self.limits.of(agent, tenant, most) for agent, most in nodes]
+        return slots
 
     def _tell_limit(self, agent: str, tenant: str, old: int, new: int) -> None:
         facts = {"agent": agent, "from": old, "to": new}
@@ -608,7 +620,9 @@ def inputs_of(call: Callable[..., Any]) -> dict[str, Any]:
 
 
 def result_of_run(run: RunRow) -> StepResult:
-    """A finished run's result as stored."""
+    """A finished run's result as stored; a run that goes on has none, not even a failure."""
+    if not RunState(run.state).finished:
+        raise InternalError(f"run {run.id} is {run.state} and has no result yet.", remedy="Wait for its end.")
     if run.state == RunState.COMPLETED:
         value, metadata = decode(run.result or b"[null,{}]")
         return StepResult.ok(value, **metadata)

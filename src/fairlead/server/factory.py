@@ -22,6 +22,7 @@ from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
 from fairlead.server.carrying import Carrying
 from fairlead.server.desk import Desk
+from fairlead.server.document import complete_document
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
@@ -92,7 +93,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         await stack.enter_async_context(mcp.run())
         app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
         add_a2a(app, desk, feed)
-        _secure_document(app)
+        complete_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(
                 CORSMiddleware,
@@ -131,15 +132,3 @@ def _add_failures(app: FastAPI) -> None:
 
     app.add_exception_handler(FairleadError, fairlead_error)
     app.add_exception_handler(HTTPException, http_error)
-
-
-def _secure_document(app: FastAPI) -> None:
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        document["security"] = [{"key": []}]
-        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

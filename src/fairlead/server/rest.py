@@ -15,7 +15,8 @@ from fairlead.server.answers import caller_of, read_json, tagged_answer, to_byte
 from fairlead.server.arguments import from_query
 from fairlead.server.carrying import LINES, sends_lines, wants_lines
 from fairlead.server.desk import Desk
-from fairlead.server.problems import MEDIA_TYPE, PROBLEM_SCHEMA, BadRequestError
+from fairlead.server.document import REFERENCE, answer_name
+from fairlead.server.problems import MEDIA_TYPE, BadRequestError
 from fairlead.store.keys import begin_answer, keep_answer
 from fairlead.verbs.table import Verb, param_schema
 
@@ -23,12 +24,21 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 _KEEP_ANSWERS = 24 * 3600.0
 _CREATED = frozenset(
-    {"run", "runs.fork", "agent.register", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"}
+    {
+        "run",
+        "runs.fork",
+        "agent.register",
+        "key.create",
+        "memory.add",
+        "ticket.create",
+        "epic.create",
+        "backlog.add",
+    }
 )
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
 _KEYED = frozenset({"run", "runs.fork"})
 """Verbs whose idempotency key is stored with the run that they make."""
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE + "Problem"}}}}
 _MEANINGS = {
     400: "the request cannot be read",
     401: "no valid key",
@@ -36,9 +46,14 @@ _MEANINGS = {
     403: "role, scope or policy do not allow it",
     404: "there is no such thing for this tenant",
     409: "the state does not allow it, or somebody else was first",
+    408: "it came too slowly",
+    412: "it is not as it was when the entity tag was given",
     413: "too many bytes",
+    415: "the body is compressed",
     422: "a value cannot be used",
+    428: "this key changes things only with If-Match",
     429: "too many requests",
+    431: "the headers are too large",
     500: "the server failed",
     501: "a part is not installed",
     503: "try again later",
@@ -111,16 +126,18 @@ def _add(
 
 
 def _answers(desk: Desk, verb: Verb, status: int, *, conditional: bool) -> dict[int | str, dict[str, Any]]:
-    found = responses(status, conditional=conditional)
+    found = responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=conditional)
     if verb.name in desk.lines_out:
         found[status]["content"][LINES] = {"schema": {"type": "string"}}
     return found
 
 
-def responses(status: int, *, conditional: bool = False) -> dict[int | str, dict[str, Any]]:
+def responses(
+    status: int, schema: Mapping[str, Any] | None = None, *, conditional: bool = False
+) -> dict[int | str, dict[str, Any]]:
     """What an operation may answer, for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {
-        status: {"description": "what the verb answers", "content": {"application/json": {"schema": {}}}}
+        status: {"description": "what it answers", "content": {"application/json": {"schema": schema or {}}}}
     }
     if conditional:
         found[304] = {"description": "unchanged since the entity tag that was given"}

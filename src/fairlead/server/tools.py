@@ -17,6 +17,7 @@ from fairlead.errors import FairleadError, ForbiddenError, InvalidInputError, No
 from fairlead.server.access import Caller, require_allowed
 from fairlead.server.answers import to_bytes
 from fairlead.server.desk import Desk
+from fairlead.server.document import tool_schemas
 from fairlead.server.problems import problem
 from fairlead.verbs.table import param_schema
 
@@ -122,7 +123,13 @@ class Tools:
             "required": [p.name for p in kept if p.required],
         }
         hints = ToolAnnotations(read_only_hint=not verb.changes, open_world_hint=False)
-        return Tool(name=name, description=verb.summary, input_schema=schema, annotations=hints)
+        return Tool(
+            name=name,
+            description=verb.summary,
+            input_schema=schema,
+            output_schema=tool_schemas().get(verb.name),
+            annotations=hints,
+        )
 
     async def call(self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str) -> CallToolResult:
         """Carries out a tool; a failure is an answer that says what and how to mend it."""

@@ -232,7 +232,7 @@ def events(
             )
     app = context.open(create=False)
     try:
-        criteria = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
+        criteria: dict[str, Any] = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
         page = app.store.events_sync(after=after or 0, limit=limit, newest=after is None, **criteria)
         last = after or 0
         for event in page:
