@@ -92,6 +92,8 @@ SURFACE: dict[str, tuple[str, ...]] = {
     ),
     "fairlead.runtime": (
         "BreakerPolicy",
+        "Change",
+        "Checkpoint",
         "Edge",
         "Flow",
         "Hooks",
@@ -111,6 +113,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
         "Unrecovered",
         "Veto",
         "Workflow",
+        "checkpoints",
         "current_step",
     ),
     "fairlead.store": ("Database", "Dialect", "Reader", "Transaction", "open_database"),

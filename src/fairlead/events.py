@@ -24,6 +24,7 @@ EVENT_TYPES: Mapping[str, str] = {
     # Runs.
     "run.created": "a run was accepted and will be done",
     "run.started": "its first process began it",
+    "run.forked": "another run went on from one of its checkpoints; data.fork is that run",
     "run.recovered": "another process took it up after its owner died or let go",
     "run.paused": "nothing new begins; data.in_flight lists what is still finishing",
     "run.drained": "a paused run has nothing in flight any more",
@@ -101,6 +102,8 @@ EVENT_TYPES: Mapping[str, str] = {
     "ticket.deleted": "a ticket was deleted",
     "ticket.assigned": "a ticket's assignee or agent changed",
     "ticket.commented": "a comment was added",
+    "agent.registered": "an agent's spec was kept for its tenant; data.revision grows with each replacement",
+    "agent.removed": "a kept agent was taken away",
     "agent.task.assigned": "work was given to an agent",
     "agent.task.started": "an agent began its work",
     "agent.task.completed": "an agent finished its work",
