@@ -123,9 +123,13 @@ class Fairlead:
     def intake(self) -> Intake:
         """What takes sources in: jobs, workers, uploads and watches."""
         if self._intake is None:
-            from fairlead.pipeline.intake.intake import Intake, no_source
+            from fairlead.pipeline.intake.intake import Intake
+            from fairlead.pipeline.sources.opening import open_sources
+            from fairlead.pipeline.sources.options import load_options
 
-            self._intake = Intake(self.database, self.memory, self.clock, self.settings.home, no_source)
+            home = self.settings.home
+            sources = open_sources(load_options(home), self.clock)
+            self._intake = Intake(self.database, self.memory, self.clock, home, sources)
         return self._intake
 
     @property
@@ -234,6 +238,9 @@ class Fairlead:
         if self._gateway is not None:
             await self._gateway.close()
             self._gateway = None
+        if self._intake is not None:
+            await self._intake.close()
+            self._intake = None
         await self._stack.aclose()
         await asyncio.to_thread(self.database.close)
         return released

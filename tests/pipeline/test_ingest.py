@@ -32,6 +32,8 @@ from fairlead.pipeline.intake.pool import AnalystPool
 from fairlead.pipeline.intake.understanding import Task, understand, without_repetitions
 from fairlead.pipeline.jobs import JobRequest, job_view
 from fairlead.pipeline.sources import DocumentRef
+from fairlead.pipeline.sources.opening import Sources, open_sources
+from fairlead.pipeline.sources.options import SourceOptions
 from fairlead.store import open_database
 from fairlead.store.pipeline import JobRow
 from fairlead.tenancy import make_tenant, use_tenant
@@ -64,12 +66,10 @@ class Desk:
         self.database = open_database(home / "fairlead.db", bus=EventBus())
         self.memory = Memory(self.database, clock=SystemClock())
         self.shelf = MemorySource()
-        self.intake = Intake(self.database, self.memory, SystemClock(), home, self.find)
-
-    def find(self, address: str, name: str) -> Any:
-        if self.shelf.accepts(address):
-            return self.shelf
-        raise InvalidInputError(f"no source takes {address!r}.", remedy="Give another.", field="address")
+        # The web of this machine is allowed, as sources.toml would.
+        web = open_sources(SourceOptions(allow_private=("127.0.0.0/8",)), SystemClock())
+        self.web = web
+        self.intake = Intake(self.database, self.memory, SystemClock(), home, Sources([self.shelf, *web]))
 
     def close(self) -> None:
         self.memory.close()
@@ -410,7 +410,7 @@ async def _keep(knowledge: Knowledge, claims: Claims, job: JobRow, source: str, 
         return claims.ending(job, result)
 
     if found.get("unchanged"):
-        return await knowledge.unchanged(job, content, end)
+        return await knowledge.unchanged(job, source, end)
     return await knowledge.keep(job, content, found, end)
 
 

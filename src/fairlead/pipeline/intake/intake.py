@@ -14,11 +14,12 @@ from fairlead.errors import InvalidInputError
 from fairlead.events import draft
 from fairlead.memory import Memory
 from fairlead.pipeline.documents import short_id
-from fairlead.pipeline.intake.fetching import FindSource, is_local
+from fairlead.pipeline.intake.fetching import is_local, source_for
 from fairlead.pipeline.intake.uploads import MOST_FILES, Given, Kept, UploadResult, folder_of, receive_all
 from fairlead.pipeline.intake.worker import Worker, WorkerOptions
 from fairlead.pipeline.jobs import JobRequest, Jobs, Submitted
 from fairlead.pipeline.sources import SIZE_LIMIT, discover
+from fairlead.pipeline.sources.opening import Sources
 from fairlead.store import Database
 from fairlead.store.database import Transaction
 from fairlead.store.pipeline_items import ItemRow, ProvenanceRow, items_of, provenance_of
@@ -30,15 +31,15 @@ STDIN = "-"
 class Intake:
     """Submits sources for the current tenant, makes workers, and tells what was taken in.
 
-    ``find`` gives the source for an address; files and folders of this machine need none.
+    ``sources`` fetch what is elsewhere; :meth:`close` closes them.
     """
 
-    def __init__(self, database: Database, memory: Memory, clock: Clock, home: Path, find: FindSource) -> None:
+    def __init__(self, database: Database, memory: Memory, clock: Clock, home: Path, sources: Sources) -> None:
         self._database = database
         self._memory = memory
         self._clock = clock
         self._home = home
-        self._find = find
+        self.sources = sources
         self.jobs = Jobs(database, clock)
 
     async def submit(
@@ -131,8 +132,12 @@ class Intake:
 
     def worker(self, *, tenant: str | None = None, processes: int = 0) -> Worker:
         """A worker for ``tenant`` (``tenant:workspace``), or for all tenants."""
-        options = WorkerOptions(self._home / "owners", tenant, processes)
-        return Worker(self._database, self._memory, self._clock, find=self._find, options=options)
+        options = WorkerOptions(self._home / "owners", self._home / "media", tenant, processes)
+        return Worker(self._database, self._memory, self._clock, sources=self.sources, options=options)
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        await self.sources.aclose()
 
     async def items(self, *, name: str | None = None, limit: int = 1000) -> list[ItemRow]:
         """What memory holds of sources, the latest changed first."""
@@ -147,19 +152,11 @@ class Intake:
     def _addresses(self, inputs: Sequence[str], source: str) -> list[str]:
         addresses: list[str] = []
         for given in inputs:
-            if is_local(given):
-                addresses += [ref.path for ref in discover([given]) if ref.path]
-            else:
-                # Asked here so that a word that nothing can fetch is refused before anything is stored.
-                self._find(given, source)
-                addresses.append(given)
+            # Asked here so that a word that nothing can fetch is refused before anything is stored.
+            source_for(JobRequest(given, source), self.sources)
+            addresses += [ref.path for ref in discover([given]) if ref.path] if is_local(given) else [given]
         if not addresses:
             raise InvalidInputError(
                 "there is nothing to take in.", remedy="Give URLs, files, or folders with documents.", field="inputs"
             )
         return addresses
-
-
-def no_source(address: str, name: str) -> Any:
-    """A :data:`FindSource` without any source."""
-    raise InvalidInputError(f"{address!r} cannot be fetched.", remedy="Give a file or a folder.", field="address")

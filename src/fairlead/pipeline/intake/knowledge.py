@@ -10,7 +10,8 @@ from fairlead.events import draft
 from fairlead.ids import new_id
 from fairlead.memory import Memory, NewEntry, Renewal
 from fairlead.pipeline.intake.fetching import Content
-from fairlead.pipeline.sources import Record
+from fairlead.pipeline.intake.understanding import fingerprint_of
+from fairlead.pipeline.sources import START, Position, Record
 from fairlead.store import Database
 from fairlead.store.database import Reader, Transaction
 from fairlead.store.pipeline import JobRow
@@ -44,29 +45,38 @@ class Knowledge:
         self._memory = memory
         self._clock = clock
 
-    async def known(self, job: JobRow, source: str) -> str:
-        """The fingerprint of what memory holds of a source; empty when it has to be understood (again).
+    async def position(self, job: JobRow) -> Position:
+        """What a server said about the version that memory holds; START when it has to be fetched whole."""
+        item = await self._held(job, job.address)
+        if item is None or "position" not in item.record:
+            return START
+        as_now = fingerprint_of(item.checksum, redact=bool(job.options.get("redact")))
+        return Position(**item.record["position"]) if item.fingerprint == as_now else START
 
-        That is so when its passages are not all there any more, or when the job brings tags that it does not have.
-        """
+    async def known(self, job: JobRow, source: str) -> str:
+        """The fingerprint of what memory holds of a source; empty when it has to be understood (again)."""
+        item = await self._held(job, source)
+        return "" if item is None else item.fingerprint
+
+    async def _held(self, job: JobRow, source: str) -> ItemRow | None:
+        """What is held of a source, unless its passages are not all there any more, or the job brings new tags."""
         tenant, collection, now = require_tenant(), collection_of(job), self._clock.now()
 
-        def read(reader: Reader) -> str:
+        def read(reader: Reader) -> ItemRow | None:
             item = item_of(reader, str(tenant), collection, source)
             if item is None or not set(job.tags) <= set(item.tags):
-                return ""
-            whole = passages_held(reader, tenant, collection, source, now) >= item.passages
-            return item.fingerprint if whole else ""
+                return None
+            return item if passages_held(reader, tenant, collection, source, now) >= item.passages else None
 
         return await self._database.read(read)
 
-    async def unchanged(self, job: JobRow, content: Content, end: End) -> dict[str, Any]:
+    async def unchanged(self, job: JobRow, source: str, end: End) -> dict[str, Any]:
         """Ends a job whose source says what it said before; nothing of it is written again."""
         tenant, collection, now = str(require_tenant()), collection_of(job), self._clock.now()
-        result: dict[str, Any] = {"source": content.source, "unchanged": True, "passages": 0}
+        result: dict[str, Any] = {"source": source, "unchanged": True, "passages": 0}
 
         def unit(tx: Transaction) -> None:
-            item = item_of(tx, tenant, collection, content.source)
+            item = item_of(tx, tenant, collection, source)
             if item is not None:
                 touch_item(tx, item, now)
             end({**result, "held": item.passages if item else 0})(tx)
@@ -107,7 +117,7 @@ def _entry(job: JobRow, content: Content, passage: Mapping[str, Any]) -> NewEntr
     }
     relations = [(str(a), str(kind), str(b)) for a, kind, b in passage["relations"]]
     if record is not None:
-        metadata |= {"url": record.url, **_told(record)}
+        metadata |= {"url": content.url, **_told(record)}
         if record.creator:
             relations += [(record.creator, "published", name) for name in passage["entities"][:3]]
     return NewEntry(
@@ -148,13 +158,22 @@ def _item(
         checksum=document["checksum"],
         fingerprint=found["fingerprint"],
         tags=tuple(dict.fromkeys((*(before.tags if before else ()), *job.tags))),
-        record=content.record._asdict() if content.record else {},
+        record=_remembered(content),
         words=found["words"],
         passages=renewal.added + renewal.kept,
         created=now,
         changed=now if changed or before is None else before.changed,
         seen=now,
     )
+
+
+def _remembered(content: Content) -> dict[str, Any]:
+    """What the source says about the item, and about this version of it."""
+    if content.record is None:
+        return {}
+    facts = content.record._asdict()
+    said = {name: getattr(content.position, name) for name in ("etag", "last_modified")}
+    return {**facts, "position": said} if any(said.values()) else facts
 
 
 def _provenance(item: ItemRow, job: JobRow, renewal: Renewal, now: float) -> ProvenanceRow:

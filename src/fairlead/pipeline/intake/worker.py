@@ -20,11 +20,12 @@ from fairlead.errors import ConflictError
 from fairlead.events import Event
 from fairlead.memory import Memory
 from fairlead.pipeline.intake.claims import BEAT_S, Claims
-from fairlead.pipeline.intake.fetching import Content, FindSource, Several, fetch, is_local
+from fairlead.pipeline.intake.fetching import Content, Several, Unchanged, fetch, is_local
 from fairlead.pipeline.intake.knowledge import Knowledge
 from fairlead.pipeline.intake.pool import AnalystPool
 from fairlead.pipeline.intake.understanding import Task
 from fairlead.pipeline.jobs import JobRequest, Jobs
+from fairlead.pipeline.sources.opening import Sources
 from fairlead.store import Database
 from fairlead.store.database import Transaction
 from fairlead.store.pipeline import JobRow
@@ -41,9 +42,13 @@ _WAKES = ("job.queued", "job.retried", "job.cancelled", "job.recovered")
 
 
 class WorkerOptions(NamedTuple):
-    """How much one worker does at once. ``processes`` 0 means one for each core; ``tenant`` None means all tenants."""
+    """Where a worker has its lock and puts media for a moment, and how much it does at once.
+
+    ``processes`` 0 means one for each core; ``tenant`` None means all tenants.
+    """
 
     owners: Path
+    media: Path
     tenant: str | None = None
     processes: int = 0
     most_in_progress: int = 32
@@ -54,7 +59,7 @@ class WorkerOptions(NamedTuple):
 class Worker:
     """Takes jobs from the store and carries them out; to be used on one event loop.
 
-    worker = Worker(database, memory, clock, find=sources.of, options=WorkerOptions(home / "owners"))
+    worker = Worker(database, memory, clock, sources=sources, options=WorkerOptions(home / "owners", home / "media"))
     await worker.start()
     ...
     await worker.drain()   # takes no more, finishes what it has
@@ -67,13 +72,13 @@ class Worker:
         memory: Memory,
         clock: Clock,
         *,
-        find: FindSource,
+        sources: Sources,
         options: WorkerOptions,
         draw: random.Random | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._find = find
+        self._sources = sources
         self._options = options
         self._claims = Claims(
             database, clock, options.owners, tenant=options.tenant, draw=draw or random.Random(os.urandom(8))
@@ -114,6 +119,7 @@ class Worker:
             wake()
 
         self._ends = [self._database.bus.subscribe(hear, _WAKES), self._database.watch(wake)]
+        await asyncio.to_thread(self._options.media.mkdir, parents=True, exist_ok=True)
         await self._claims.recover()
         self._loops = [asyncio.create_task(self._take_jobs()), asyncio.create_task(self._keep_claims())]
 
@@ -225,27 +231,32 @@ class Worker:
     async def _carry_out(self, job: JobRow) -> None:
         self._claims.reach(job, "classifying")
         content = await self._fetched(job)
-        if isinstance(content, Several):
-            await self._expand(job, content)
-            return
-        found = await self._understood(job, content)
 
         def end(result: Mapping[str, Any]) -> Any:
             return self._claims.ending(job, result)
 
+        if isinstance(content, Several):
+            await self._expand(job, content)
+            return
+        if isinstance(content, Unchanged):
+            await self._knowledge.unchanged(job, content.source, end)
+            return
+        found = await self._understood(job, content)
         if found.get("unchanged"):
-            await self._knowledge.unchanged(job, content, end)
+            await self._knowledge.unchanged(job, content.source, end)
             return
         self._claims.reach(job, "ingesting")
         await self._knowledge.keep(job, content, found, end)
 
-    async def _fetched(self, job: JobRow) -> Content | Several:
+    async def _fetched(self, job: JobRow) -> Content | Several | Unchanged:
+        options = self._options
         if is_local(job.address):
-            return await fetch(job, self._find)
+            return await fetch(job, self._sources, options.media)
         async with self._fetches:
             # Back-pressure: while too much waits to be understood, nothing new is fetched.
             await self._room.wait()
-            content = await fetch(job, self._find)
+            known = await self._knowledge.position(job)
+            content = await fetch(job, self._sources, options.media, known)
             if isinstance(content, Content):
                 self._weigh(len(content.data or b""))
             return content
