@@ -23,6 +23,7 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.export": "writes a file of the machine",
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
+    "doctor": "tells of the machine and of all its tenants; of the server tells /health/detailed",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""
@@ -31,7 +32,6 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "events": frozenset({"follow"}),
     "ticket.events": frozenset({"follow"}),
     "ticket.close": frozenset({"command"}),
-    "doctor": frozenset({"migrate"}),
     "run": frozenset({"set", "focus"}),
     "runs.fork": frozenset({"set"}),
 }

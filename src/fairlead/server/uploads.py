@@ -133,7 +133,7 @@ class _Form:
     def __init__(self, folder: Path, boundary: bytes) -> None:
         self.parts: list[Part] = []
         self._folder = folder
-        self._headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
         self._file: BinaryIO | None = None
         self._open: Part | None = None
@@ -186,11 +186,11 @@ class _Form:
         self._value += data
 
     def _end_header(self) -> None:
-        self._headers[self._field.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._headers[self._field.lower()] = self._value
         self._field = self._value = b""
 
     def _start_file(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if b"filename" not in options:
             return
         if options.get(b"name") != b"files":
@@ -198,7 +198,7 @@ class _Form:
         if len(self.parts) >= MOST_FILES:
             raise BadRequestError(f"there are more than {MOST_FILES} files.", remedy="Send fewer.", field="files")
         original = _plain_name(options[b"filename"].decode("utf-8", "replace"))
-        kind = type_of(self._headers.get("content-type", ""), original)
+        kind = type_of(self._headers.get(b"content-type", b"").decode("latin-1"), original)
         temporary = self._folder / f".{new_id('part')}.part"
         self._open = Part(original, kind, temporary, 0)
         self._file = temporary.open("xb")
