@@ -8,6 +8,7 @@ and 400 or 413 when the batch cannot be taken, of which nothing is kept then.
 from __future__ import annotations
 
 import asyncio
+import errno
 import mimetypes
 import os
 import re
@@ -19,6 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fairlead.clock import Clock, isoformat
+from fairlead.errors import StoreFullError
 from fairlead.ids import new_id
 from fairlead.server.problems import BadRequestError, TooLargeError
 
@@ -59,27 +61,42 @@ class Batch(NamedTuple):
     kept: tuple[dict[str, Any], ...]
 
 
-Move = Callable[[Path, Path], None]
+class Disk(NamedTuple):
+    """What is asked of the file system: to put a file in its place, and to have written what was given to it."""
+
+    move: Callable[[Path, Path], None] = os.replace
+    sync: Callable[[int], None] = os.fsync
+
+
+_DISK = Disk()
 
 
 async def receive_batch(
-    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, move: Move = os.replace
+    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, disk: Disk = _DISK
 ) -> Batch:
-    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken."""
+    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken.
+
+    What is answered as kept survives a power cut: files are synchronised before they are moved, and their folder
+    before the answer.
+    """
     began = clock.monotonic()
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise BadRequestError("the body is no multipart form.", remedy="Send multipart/form-data with files.")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    form = _Form(folder, options[b"boundary"])
+    form = _Form(folder, options[b"boundary"], disk)
     try:
         await form.read(chunks)
-        return await asyncio.to_thread(_place, form.parts, folder, clock, began, move)
+        return await asyncio.to_thread(_place, form.parts, folder, clock, began, disk)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFullError("there is no room left for the files.", remedy="Free some, and send them again.") from exc
     finally:
         await asyncio.to_thread(form.discard)
 
 
-def _place(parts: list[Part], folder: Path, clock: Clock, began: float, move: Move) -> Batch:
+def _place(parts: list[Part], folder: Path, clock: Clock, began: float, disk: Disk) -> Batch:
     stamp = isoformat(clock.now())[:19].replace(":", "-")
     kept: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
@@ -87,18 +104,28 @@ def _place(parts: list[Part], folder: Path, clock: Clock, began: float, move: Mo
         # The time alone would give two files of one second the same place.
         name = f"{stamp}_{new_id('up')}_{safe_name(part.original)}"[:255]
         try:
-            move(part.temporary, folder / name)
+            disk.move(part.temporary, folder / name)
         except OSError as exc:
             failures.append({"originalName": part.original, "error": exc.strerror or type(exc).__name__})
         else:
             kept.append(
                 {"originalName": part.original, "path": f"uploads/{name}", "size": part.size, "type": part.type}
             )
+    if kept:
+        _sync_folder(folder, disk)
     answer: dict[str, Any] = {"success": not failures, "files": kept, "count": len(kept)}
     if failures:
         answer |= {"partialSuccess": bool(kept), "failures": failures, "failureCount": len(failures)}
     answer["duration"] = round((clock.monotonic() - began) * 1000, 3)
     return Batch(200 if not failures else 207 if kept else 500, answer, tuple(kept))
+
+
+def _sync_folder(folder: Path, disk: Disk) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        disk.sync(number)
+    finally:
+        os.close(number)
 
 
 def safe_name(original: str) -> str:
@@ -130,7 +157,8 @@ def type_of(given: str, name: str) -> str:
 class _Form:
     """A multipart body being read: files go to disk as they come."""
 
-    def __init__(self, folder: Path, boundary: bytes) -> None:
+    def __init__(self, folder: Path, boundary: bytes, disk: Disk) -> None:
+        self._disk = disk
         self.parts: list[Part] = []
         self._folder = folder
         self._headers: dict[bytes, bytes] = {}
@@ -217,6 +245,8 @@ class _Form:
     def _end_part(self) -> None:
         if self._file is None or self._open is None:
             return
+        self._file.flush()
+        self._disk.sync(self._file.fileno())
         self._file.close()
         self._file = None
         if self._open.size == 0:
@@ -233,4 +263,4 @@ def _plain_name(name: str) -> str:
     return "".join(c if c.isprintable() else "_" for c in name)[:1000] or "unnamed"
 
 
-__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "receive_batch", "safe_name", "type_of"]
+__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "Disk", "receive_batch", "safe_name", "type_of"]
