@@ -355,7 +355,7 @@ VERBS: tuple[Verb, ...] = (
         show=_late("write.show_released"),
         aliases=("unclaim",),
     ),
-    _TICKET.reads("claims", "who holds what", _late("write.claims"), show=_late("write.show_claims")),
+    _TICKET.reads("claims", "who holds what", _late("write.claims"), show=_late("write.show_held")),
     _TICKET.reads(
         "ready",
         "what can be done now",

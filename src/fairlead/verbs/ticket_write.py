@@ -381,14 +381,21 @@ def claim(context: Context, ids: Sequence[str] = (), agent: str | None = None, *
                 start=bool(given.get("start")),
                 filters=labels,
             )
-        return {"items": taken, **({} if taken else {"none": "nothing is ready"})}
+        return {"items": taken}
 
 
 def show_claims(answer: Any, out: Output) -> None:
     if not answer["items"]:
-        out.line(answer["none"])
+        out.line("nothing is ready")
     for item in answer["items"]:
         out.line(f"{item['id']}  held by {item['agent']} until {item['until']}  {item.get('title', '')}".rstrip())
+
+
+def show_held(answer: Any, out: Output) -> None:
+    if answer["items"]:
+        show_claims(answer, out)
+    else:
+        out.line("nobody holds a ticket")
 
 
 def heartbeat(context: Context, id: str, agent: str | None = None, lease: float = 1800.0) -> Any:  # noqa: A002
@@ -414,8 +421,7 @@ def claims(context: Context) -> Any:
     from fairlead.tickets.claims import held
 
     with Opened(context) as service:
-        found = held(service)
-        return {"items": found, **({} if found else {"none": "nobody holds a ticket"})}
+        return {"items": held(service)}
 
 
 # ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────────
