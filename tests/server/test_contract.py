@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from fairlead.cli.main import main
+from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.server.access import SPECIAL
 from fairlead.server.arguments import offered
 from fairlead.server.document import tool_schemas
@@ -43,13 +44,14 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def prepare(served: Serving) -> None:
-    """What the story needs and no verb makes: entities in the memory."""
+    """What the story needs and no verb makes: entities in the memory, and something to take in."""
     await served.lead.memory.remember(
         "Ann Berg keeps the harbour of Bergen.",
         entities=("Ann Berg", "Bergen"),
         relations=(("Ann Berg", "keeps", "Bergen"),),
         cause="test",
     )
+    await Jobs(served.lead.database, served.lead.clock).submit([JobRequest("https://harbour.example/log")])
 
 
 def test_every_verb_that_is_offered_declares_what_it_answers() -> None:

@@ -247,6 +247,44 @@ class Agent(TypedDict):
     tools: list[str]
 
 
+class Registered(Agent):
+    """``revision`` is 1, and one more with every replacement."""
+
+    revision: int
+
+
+class Removed(TypedDict):
+    removed: str
+
+
+class Session(TypedDict):
+    """One agent of a plan, and the run that it is; ``spawnTime`` is milliseconds."""
+
+    agentId: str
+    type: str
+    batchId: str
+    sessionId: str | None
+    status: str
+    spawnTime: float
+    error: NotRequired[str | None]
+
+
+class SpawnTimes(TypedDict):
+    """Milliseconds; the speed-up is the sum of the single starts over the time of all, such as ``3.10x``."""
+
+    totalTime: float
+    averageTimePerAgent: float
+    speedupVsSequential: str | None
+
+
+class Spawned(TypedDict):
+    success: bool
+    agentsSpawned: int
+    sessions: list[Session]
+    performance: SpawnTimes
+    timestamp: str
+
+
 ANSWERS: dict[str, Any] = {
     "run": Run,
     "trace": Trace,
@@ -270,4 +308,7 @@ ANSWERS: dict[str, Any] = {
     "workflow.schema": dict[str, Any],
     "agent.list": Page[AgentRow],
     "agent.show": Agent,
+    "agent.register": Registered,
+    "agent.remove": Removed,
+    "agent.spawn": Spawned,
 }
