@@ -25,12 +25,18 @@ async def tell(ask: Ask) -> None:
     for verb in ("doctor", "workflow.list", "workflow.schema", "agent.list", "events", "ticket.prime"):
         await ask(verb)
     await ask("agent.show", agent="echo")
-    spec = {"name": "lookout", "model": "local/extractive", "capabilities": [{"name": "reading"}]}
+    spec = {"name": "lookout", "description": "Keeps a lookout.", "instructions": "Say what you see."}
     await ask("agent.register", spec=spec)
-    await ask("agent.list", capability="reading")
+    await ask("agent.show", agent="lookout")
+    await ask("agent.list")
     await ask("agent.remove", agent="lookout")
     await ask("agent.spawn", agents=[{"type": "echo", "name": "one"}, {"type": "nobody", "name": "two"}])
-    await _jobs(ask)
+    await ask("jobs.list")
+    jobs = (await ask("jobs.list", status="pending"))["items"]
+    await ask("jobs.show", job=jobs[0]["id"])
+    await ask("jobs.cancel", job=[jobs[0]["id"]])
+    await ask("jobs.retry", job=[jobs[0]["id"]])
+    await ask("jobs.retry", every=True)
     for verb in ("show", "draw", "validate"):
         await ask(f"workflow.{verb}", workflow="content-brief")
     await ask("workflow.draw", workflow="content-brief", to="dot")
@@ -201,15 +207,6 @@ async def _money(ask: Ask) -> None:
         await ask("cost.by", group=group)
     await ask("cost.report", reference="local/extractive")
     await ask("budget.delete", budget=listed[0]["id"])
-
-
-async def _jobs(ask: Ask) -> None:
-    waiting = (await ask("jobs.list"))["items"][0]["id"]
-    await ask("jobs.list", status="pending", limit=1)
-    await ask("jobs.show", job=waiting)
-    await ask("jobs.cancel", job=[waiting])
-    await ask("jobs.retry", job=[waiting])
-    await ask("jobs.retry", every=True)
 
 
 async def _keys(ask: Ask) -> None:

@@ -22,7 +22,8 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.doctor": "rewrites the files of a board",
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
-    "jobs.watch": "goes on; its events are streamed by /api/events/stream",
+    "jobs.run": "goes on; a server carries out jobs by itself",
+    "jobs.watch": "goes on; its events are streamed by /api/events",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""

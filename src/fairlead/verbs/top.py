@@ -187,7 +187,7 @@ def _source_line(statement: dict[str, Any]) -> str:
         minutes, seconds = divmod(int(statement["start_s"]), 60)
         parts.append(f"at {minutes}:{seconds:02}")
     if statement.get("title"):
-        parts.append(str(statement["source"]))
+        parts.append(str(statement.get("link") or statement.get("url") or statement["source"]))
     return ", ".join(parts)
 
 

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from fairlead.verbs.answers.shapes import Items
+from fairlead.verbs.answers.shapes import Items, More
 
 
-class Step(TypedDict):
-    """``status`` is pending, processing, complete or failed; ``progress`` per cent."""
+class JobStep(TypedDict):
+    """One of a job's steps; ``progress`` is in per cent."""
 
-    status: str
+    status: Literal["pending", "processing", "complete", "failed"]
     progress: int
 
 
-class Steps(TypedDict):
-    classification: Step
-    ner: Step
-    ingestion: Step
-
-
 class Job(TypedDict):
-    """One thing to take in. ``stage`` is queued (0), classifying (10), extracting (40), ingesting (70), complete (100)
-    or failed; ``progress`` the per cent that belong to it."""
+    """Something to be taken in. ``stage`` and ``progress`` say how far it is, ``result`` what it brought."""
 
     id: str
     address: str
-    source: str | None
+    source: str
     external_id: str | None
     tags: list[str]
     options: dict[str, Any]
     visibility: str
     priority: int
-    status: str
+    status: Literal["pending", "running", "done", "error", "cancelled"]
     stage: str
     progress: int
-    steps: Steps
+    steps: dict[str, JobStep]
     attempts: int
     created: str
     scheduled_at: str
@@ -51,26 +45,27 @@ class Job(TypedDict):
     cause: str
 
 
-class Jobs(TypedDict):
-    """``counts`` are of all jobs by status; ``next`` is what to give as ``before``."""
+class Jobs(More):
+    """A page of jobs with the number of all by status; ``next`` is what the following page begins before."""
 
     items: list[Job]
     counts: dict[str, int]
-    has_more: bool
     next: str | None
 
 
 class Left(TypedDict):
+    """A job that could not be retried, and why."""
+
     id: str
     reason: str
 
 
 class Retried(TypedDict):
     items: list[Job]
-    left: NotRequired[list[Left]]
+    left: list[Left]
 
 
-ANSWERS: dict[str, Any] = {
+ANSWERS: Mapping[str, Any] = {
     "jobs.list": Jobs,
     "jobs.show": Job,
     "jobs.retry": Retried,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -150,8 +150,11 @@ class Controlled(TypedDict):
 
 
 class Moved(Controlled):
+    """``children`` are the runs that were asked with it."""
+
     state: str
     already: NotRequired[bool]
+    children: NotRequired[list[str]]
 
 
 class Paused(Moved):
@@ -159,7 +162,6 @@ class Paused(Moved):
 
 
 class Terminated(Moved):
-    children: NotRequired[list[str]]
     still_running: NotRequired[list[str]]
 
 
@@ -247,8 +249,8 @@ class Agent(TypedDict):
     tools: list[str]
 
 
-class Registered(Agent):
-    """``revision`` is 1, and one more with every replacement."""
+class RegisteredAgent(Agent):
+    """A spec as it is kept; ``revision`` counts its versions."""
 
     revision: int
 
@@ -258,19 +260,19 @@ class Removed(TypedDict):
 
 
 class Session(TypedDict):
-    """One agent of a plan, and the run that it is; ``spawnTime`` is milliseconds."""
+    """One agent of a plan; ``sessionId`` is its run, ``spawnTime`` in milliseconds."""
 
     agentId: str
     type: str
     batchId: str
     sessionId: str | None
-    status: str
+    status: Literal["spawned", "failed"]
     spawnTime: float
     error: NotRequired[str | None]
 
 
-class SpawnTimes(TypedDict):
-    """Milliseconds; the speed-up is the sum of the single starts over the time of all, such as ``3.10x``."""
+class SpawnPerformance(TypedDict):
+    """Measured milliseconds, and the sum of the single starts over the time of all."""
 
     totalTime: float
     averageTimePerAgent: float
@@ -281,7 +283,7 @@ class Spawned(TypedDict):
     success: bool
     agentsSpawned: int
     sessions: list[Session]
-    performance: SpawnTimes
+    performance: SpawnPerformance
     timestamp: str
 
 
@@ -308,7 +310,7 @@ ANSWERS: dict[str, Any] = {
     "workflow.schema": dict[str, Any],
     "agent.list": Page[AgentRow],
     "agent.show": Agent,
-    "agent.register": Registered,
+    "agent.register": RegisteredAgent,
     "agent.remove": Removed,
     "agent.spawn": Spawned,
 }
