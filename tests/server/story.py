@@ -22,7 +22,7 @@ async def tell(ask: Ask) -> None:
     await _memory(ask)
     await _money(ask)
     await _keys(ask)
-    for verb in ("doctor", "workflow.list", "workflow.schema", "agent.list", "events", "ticket.prime"):
+    for verb in ("workflow.list", "workflow.schema", "agent.list", "events", "ticket.prime"):
         await ask(verb)
     await ask("agent.show", agent="echo")
     spec = {"name": "lookout", "description": "Keeps a lookout.", "instructions": "Say what you see."}

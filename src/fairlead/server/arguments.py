@@ -24,6 +24,7 @@ LOCAL_ONLY: Mapping[str, str] = {
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
     "jobs.run": "goes on; a server carries out jobs by itself",
     "jobs.watch": "goes on; its events are streamed by /api/events",
+    "doctor": "tells of the machine and of all its tenants; of the server tells /health/detailed",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""
@@ -32,7 +33,6 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "events": frozenset({"follow"}),
     "ticket.events": frozenset({"follow"}),
     "ticket.close": frozenset({"command"}),
-    "doctor": frozenset({"migrate"}),
     "run": frozenset({"set", "focus"}),
     "runs.fork": frozenset({"set"}),
 }
