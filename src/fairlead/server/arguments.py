@@ -23,6 +23,7 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.export": "writes a file of the machine",
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
+    "publish.discord": "sends from this machine to an address that holds a password",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""
