@@ -266,13 +266,15 @@ def stated(scope: Scope, rows: Sequence[EntryRow]) -> tuple[dict[str, list[str]]
     """The entities and relations that entries state, by entry id."""
     graph = GraphRows(scope)
     ids = {row.seq: row.id for row in rows}
-    labels = {entity.id: entity.label for entity in graph.every_entity()}
+    mentions, relations = graph.mentions_of(ids), graph.stated_by(ids)
+    joined = {entity for entity, _ in mentions}.union(*((one.source, one.target) for one in relations))
+    labels = {entity.id: entity.label for entity in graph.by_id(joined).values()}
     named: dict[str, list[str]] = {}
-    for entity, seq in graph.mentions_of(ids):
+    for entity, seq in mentions:
         named.setdefault(ids[seq], []).append(labels[entity])
     related: dict[str, list[list[str]]] = {}
-    for one in graph.every_relation():
-        if one.seq in ids:
+    for one in relations:
+        if one.seq is not None:
             related.setdefault(ids[one.seq], []).append([labels[one.source], one.kind, labels[one.target]])
     return named, related
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.clock import Clock, isoformat
@@ -85,7 +85,7 @@ class Watches:
 
         return await self._database.write(unit)
 
-    async def list(self) -> Iterable[WatchRow]:
+    async def list(self) -> Sequence[WatchRow]:
         """Every watch, oldest first."""
         tenant = str(require_tenant())
         return await self._database.read(lambda reader: rows.watches_of(reader, tenant))
@@ -104,7 +104,7 @@ class Watches:
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def look(self, *, tenant: str | None = None, every: bool = False, cause: str = "watch") -> list[WatchRow]:
+    async def look(self, *, tenant: str | None = None, every: bool = False, cause: str = "watch") -> Sequence[WatchRow]:
         """Looks at every watch whose time has come, several at once; with ``every`` at all of them now.
 
         Returns the watches that were looked at, as they are after it; ``error`` says what failed.

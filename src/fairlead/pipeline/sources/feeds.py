@@ -24,7 +24,7 @@ from fairlead.errors import InvalidInputError
 
 MOST_BYTES = 10_000_000
 _DEEPEST = 64
-_MOST_ELEMENTS = 200_000
+_MOST_ELEMENTS = 100_000
 _MOST_ATTRIBUTES = 64
 _MOST_ENTRIES = 5_000
 _LONGEST = 1_000_000
@@ -112,9 +112,14 @@ def read_feed(data: bytes, url: str, *, charset: str = "") -> Feed:
     if text.lstrip("\ufeff \r\n\t")[:1] == "{":
         return _json_feed(text, url)
     feed = _Reader(url).read(text)
-    if feed.damaged:
+    if feed is None or feed.damaged:
         mended = _Reader(url).read(_mend(text))
-        feed = mended if len(mended.entries) >= len(feed.entries) else feed
+        if mended is not None and (feed is None or len(mended.entries) >= len(feed.entries)):
+            feed = mended
+    if feed is None:
+        raise _bad("it is no XML")
+    if feed.damaged and not feed.entries:
+        raise _bad("it is not well-formed, and no entry is whole")
     return feed
 
 
@@ -196,7 +201,8 @@ class _Reader:
         self._prefixes: dict[str, str] = {}
         self._entries: list[Entry] = []
 
-    def read(self, text: str) -> Feed:
+    def read(self, text: str) -> Feed | None:
+        """The feed as far as it is well-formed; None when not even its first element is."""
         parser = expat.ParserCreate(encoding="utf-8")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
@@ -207,13 +213,13 @@ class _Reader:
         try:
             # A declared encoding is overruled: the text is decoded already.
             parser.Parse(text.lstrip("\ufeff \r\n\t").encode("utf-8", "replace"), True)
-        except expat.ExpatError as exc:
+        except expat.ExpatError:
             damaged = True
-            if self._root is None:
-                raise _bad(f"it is no XML: {exc}") from exc
         root = self._root
-        if root is None or root.name.lower() not in _ROOTS:
-            raise _bad(f"its first element is {root.name[:40] if root else ''!r}")
+        if root is None:
+            return None
+        if root.name.lower() not in _ROOTS:
+            raise _bad(f"its first element is {root.name[:40]!r}")
         return self._feed(root, damaged)
 
     def _doctype(self, name: str, system: str | None, public: str | None, subset: bool) -> None:
@@ -255,8 +261,6 @@ class _Reader:
     def _feed(self, root: _Element, damaged: bool) -> Feed:
         channel = next(root.all("channel"), root)
         entries = [entry for entry in self._entries if entry.id]
-        if damaged and not entries:
-            raise _bad("it is not well-formed, and no entry is whole")
         return Feed(
             _plain(channel.first("title")),
             _link_of(channel, self._url),

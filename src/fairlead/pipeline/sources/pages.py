@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -57,7 +58,9 @@ def to_utf8(data: bytes, charset: str) -> bytes:
 def read_facts(text: str, url: str) -> PageFacts:
     """What the page at ``url`` says of itself. Nothing in a page makes this fail."""
     head = _Head()
-    head.feed(text[:_READ])
+    with suppress(AssertionError):
+        # Python's parser asserts that declarations are well-formed. What stood before such a one is kept.
+        head.feed(text[:_READ])
     metas = head.metas
     ld = _article_of(head.scripts)
 
