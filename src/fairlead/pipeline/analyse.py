@@ -16,6 +16,7 @@ from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
 from fairlead.pipeline.analysis.licences import identify_licence
+from fairlead.pipeline.analysis.names import Tagger
 from fairlead.pipeline.analysis.speech import reported_speech, voices_of
 from fairlead.pipeline.analysis.summary import mmr, rank_sentences
 from fairlead.pipeline.documents import Document
@@ -42,8 +43,8 @@ _DEFINING = word_set(
 )
 
 
-def analyse(document: Document) -> dict[str, Any]:
-    """The analysis of one document as JSON-able values."""
+def analyse(document: Document, tagger: Tagger | None = None) -> dict[str, Any]:
+    """The analysis of one document as JSON-able values. ``tagger`` finds its names (None: the one of words)."""
     reading = read(document)
     phrases = key_phrases(reading.sentences)
     keys = {phrase.key for phrase in phrases}
@@ -75,7 +76,7 @@ def analyse(document: Document) -> dict[str, Any]:
         "summary": summary,
         "statements": statements,
         "key_phrases": [phrase.to_dict() for phrase in phrases[:40]],
-        "entities": entities_of(reading) if document.kind != "licence" else [],
+        "entities": entities_of(reading, tagger) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
         "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],

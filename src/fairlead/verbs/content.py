@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.names import Tagger
     from fairlead.verbs.context import Context, Output
 
 
@@ -17,6 +18,7 @@ def analyse(
     output: str | None = None,
     focus: Iterable[str] | None = None,
     redact: bool = False,
+    names: str = "words",
 ) -> dict[str, Any]:
     """Reads and analyses without storing anything; ``documents`` holds what was found in each."""
     import sys
@@ -37,11 +39,18 @@ def analyse(
         )
     if redact:
         documents = [steps.redact_document(document) for document in documents]
-    analyses = [steps.analyse_document(document) for document in documents]
+    tagger = _tagger(context) if names == "minilm" else None
+    analyses = [steps.analyse_document(document, tagger=tagger) for document in documents]
     answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
     if output:
         answer["written"] = steps.write_outputs(steps.compose_brief(analyses, focus=list(focus or ())), output)
     return answer
+
+
+def _tagger(context: Context) -> Tagger:
+    from fairlead.pipeline.analysis.names_encoded import EncodedTagger
+
+    return EncodedTagger(context.settings.home / "models")
 
 
 def _read_stream(data: bytes, identity: str) -> dict[str, Any]:
@@ -193,6 +202,13 @@ VERBS: tuple[Verb, ...] = (
             Param("output", "path", "also write a brief over all of them into this folder", aliases=("-o",)),
             Param("focus", "str", "a term that the brief gives weight to", many=True),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param(
+                "names",
+                "str",
+                "what finds names: the tagger of words, or the better and slower one of the extra `embeddings`",
+                choices=("words", "minilm"),
+                default="words",
+            ),
         ),
         show=show_analysis,
         description="Reads .txt .md .rst .html .json .csv .vtt .srt .pdf .docx. Findings have offsets in that text.",
