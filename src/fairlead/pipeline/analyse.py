@@ -11,11 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 from fairlead.pipeline.analysis.chapters import chapters_of
+from fairlead.pipeline.analysis.claims import MODEL as CLAIMS_MODEL
 from fairlead.pipeline.analysis.claims import check_worthiness
+from fairlead.pipeline.analysis.dates import dates_in
+from fairlead.pipeline.analysis.dates import may_hold as may_hold_date
 from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
+from fairlead.pipeline.analysis.fallacies import fallacies_of
+from fairlead.pipeline.analysis.finding import Finding
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
 from fairlead.pipeline.analysis.licences import identify_licence
+from fairlead.pipeline.analysis.quantities import may_hold as may_hold_quantity
+from fairlead.pipeline.analysis.quantities import quantities_in
+from fairlead.pipeline.analysis.questions import questions_of
+from fairlead.pipeline.analysis.sentiment import sentiment_of
 from fairlead.pipeline.analysis.speech import reported_speech, voices_of
 from fairlead.pipeline.analysis.summary import mmr, rank_sentences
 from fairlead.pipeline.documents import Document
@@ -23,7 +32,7 @@ from fairlead.pipeline.text.reading import Reading, Sentence, read
 from fairlead.pipeline.text.words import fold, words_of
 from fairlead.pipeline.text.wordset import word_set
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 _MOST_STATEMENTS = 48
 _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
@@ -31,6 +40,9 @@ _BLOCK_TERMS = 24
 _CHECK_WORTHY = 0.7
 _PLAINLY_CHECK_WORTHY = 0.85
 _MOST_CLAIMS = 12
+_MOST_MEASURES = 200
+"""Dates, and quantities, that are kept of one document: the first ones."""
+
 _DEFINING = word_set(
     """
     is are provides provide makes allows lets helps offers implements contains gives parses
@@ -80,6 +92,7 @@ def analyse(document: Document) -> dict[str, Any]:
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
         "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],
         "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
+        **_findings(reading, document.kind),
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
@@ -91,6 +104,36 @@ def spoken_in(document: Document) -> bool:
     return any(segment.kind == "turn" for segment in document.segments[:20])
 
 
+def _findings(reading: Reading, kind: str) -> dict[str, Any]:
+    """Sentiment, questions, fallacies, dates and quantities; a licence has none of the first three to speak of."""
+    argued = kind != "licence"
+    dates: list[Finding] = []
+    quantities: list[Finding] = []
+    for sentence in reading.sentences:
+        if len(dates) < _MOST_MEASURES and may_hold_date(sentence.tokens):
+            dates.extend(dates_in(sentence.text, sentence.start))
+        if len(quantities) < _MOST_MEASURES and may_hold_quantity(sentence.tokens):
+            quantities.extend(quantities_in(sentence.text, sentence.start))
+    return {
+        "sentiment": sentiment_of(reading) if argued else {},
+        "questions": [_placed(reading, found) for found in questions_of(reading)] if argued else [],
+        "fallacies": [_placed(reading, found) for found in fallacies_of(reading)] if argued else [],
+        "dates": [_placed(reading, found) for found in dates[:_MOST_MEASURES]],
+        "quantities": [_placed(reading, found) for found in quantities[:_MOST_MEASURES]],
+    }
+
+
+def _placed(reading: Reading, found: Finding) -> dict[str, Any]:
+    """A finding with the place that a reader can go to."""
+    value = {**found.to_dict(), "document": reading.document.id}
+    segment = reading.segment_at(found.start_char)
+    for name in ("speaker", "heading", "start_s"):
+        held = getattr(segment, name)
+        if held is not None and held != "":
+            value[name] = held
+    return value
+
+
 def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:
     """The statements most worth checking, best first, with the score and the signs that speak for it."""
     found: list[tuple[float, int, dict[str, Any]]] = []
@@ -98,8 +141,12 @@ def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> l
         if sentence.quality >= 0.3:
             worth, reasons = check_worthiness(sentence.text)
             if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
-                found.append((-worth, sentence.start, {**shaped(sentence), "worth": round(worth, 3), "signs": reasons}))
+                found.append((-worth, sentence.start, _claim(shaped(sentence), worth, reasons)))
     return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]
+
+
+def _claim(statement: dict[str, Any], worth: float, reasons: list[str]) -> dict[str, Any]:
+    return {**statement, "worth": round(worth, 3), "signs": reasons, "model": CLAIMS_MODEL}
 
 
 def _chosen(reading: Reading, keys: set[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
