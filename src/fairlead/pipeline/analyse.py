@@ -40,6 +40,7 @@ _BLOCK_TERMS = 24
 _CHECK_WORTHY = 0.7
 _PLAINLY_CHECK_WORTHY = 0.85
 _MOST_CLAIMS = 12
+_DATED_QUALITY = 0.6
 _MOST_MEASURES = 200
 """Dates, and quantities, that are kept of one document: the first ones."""
 
@@ -107,31 +108,61 @@ def spoken_in(document: Document) -> bool:
 def _findings(reading: Reading, kind: str) -> dict[str, Any]:
     """Sentiment, questions, fallacies, dates and quantities; a licence has none of the first three to speak of."""
     argued = kind != "licence"
-    dates: list[Finding] = []
+    dates: list[dict[str, Any]] = []
     quantities: list[Finding] = []
     for sentence in reading.sentences:
         if len(dates) < _MOST_MEASURES and may_hold_date(sentence.tokens):
-            dates.extend(dates_in(sentence.text, sentence.start))
+            dates.extend(_dated(reading, sentence, found) for found in dates_in(sentence.text, sentence.start))
         if len(quantities) < _MOST_MEASURES and may_hold_quantity(sentence.tokens):
             quantities.extend(quantities_in(sentence.text, sentence.start))
     return {
         "sentiment": sentiment_of(reading) if argued else {},
-        "questions": [_placed(reading, found) for found in questions_of(reading)] if argued else [],
+        "questions": [_asked(reading, found) for found in questions_of(reading)] if argued else [],
         "fallacies": [_placed(reading, found) for found in fallacies_of(reading)] if argued else [],
-        "dates": [_placed(reading, found) for found in dates[:_MOST_MEASURES]],
+        "dates": dates[:_MOST_MEASURES],
         "quantities": [_placed(reading, found) for found in quantities[:_MOST_MEASURES]],
     }
 
 
 def _placed(reading: Reading, found: Finding) -> dict[str, Any]:
     """A finding with the place that a reader can go to."""
-    value = {**found.to_dict(), "document": reading.document.id}
-    segment = reading.segment_at(found.start_char)
-    for name in ("speaker", "heading", "start_s"):
-        held = getattr(segment, name)
-        if held is not None and held != "":
-            value[name] = held
+    return {**found.to_dict(), "document": reading.document.id, **_where(reading, found.start_char)}
+
+
+def _where(reading: Reading, position: int) -> dict[str, Any]:
+    segment = reading.segment_at(position)
+    held = {name: getattr(segment, name) for name in ("speaker", "heading", "start_s")}
+    return {name: value for name, value in held.items() if value is not None and value != ""}
+
+
+def _dated(reading: Reading, sentence: Sentence, found: Finding) -> dict[str, Any]:
+    """A date; one that names a year brings its sentence along where that can stand alone."""
+    value = _placed(reading, found)
+    if found.label in ("date", "month", "year", "period") and sentence.quality >= _DATED_QUALITY:
+        value["statement"] = {**_stated(reading, sentence), "quality": round(sentence.quality, 3)}
     return value
+
+
+def _asked(reading: Reading, found: Finding) -> dict[str, Any]:
+    """A question, with how well it stands alone; an answered one with the sentence that answers it."""
+    value = _placed(reading, found)
+    value["quality"] = round(reading.sentence_at(found.start_char).quality, 3)
+    start = value.pop("answer_start_char", None)
+    value.pop("answer_end_char", None)
+    if start is not None:
+        value["answer"] = _stated(reading, reading.sentence_at(start))
+    return value
+
+
+def _stated(reading: Reading, sentence: Sentence) -> dict[str, Any]:
+    """A sentence with its place, without what only the choice of statements needs."""
+    value: dict[str, Any] = {
+        "text": sentence.text,
+        "document": reading.document.id,
+        "start_char": sentence.start,
+        "end_char": sentence.end,
+    }
+    return {**value, **_where(reading, sentence.start)}
 
 
 def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -110,7 +110,15 @@ def fallacies_of(reading: Reading, classify: Classify | None = None) -> list[Fin
             label, sure = told
             why = "A classifier that you trained says so."
             found.append(
-                Finding(label, sentence.text, sentence.start, sentence.end, sure, "fallacies/trained", {"why": why})
+                Finding(
+                    label,
+                    sentence.text,
+                    sentence.start,
+                    sentence.end,
+                    sure,
+                    "fallacies/trained",
+                    {"why": why, "cue": sentence.text},
+                )
             )
     kept = sorted(found, key=lambda finding: (-finding.confidence, finding.start_char, finding.label))[:_MOST]
     return sorted(kept, key=lambda finding: (finding.start_char, finding.label))

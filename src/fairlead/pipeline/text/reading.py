@@ -44,6 +44,10 @@ class Reading(NamedTuple):
     def segment_of(self, sentence: Sentence) -> Segment:
         return self.document.segments[sentence.segment]
 
+    def sentence_at(self, position: int) -> Sentence:
+        """The sentence that holds the character at ``position``."""
+        return self.sentences[bisect_right(self.sentences, position, key=lambda sentence: sentence.start) - 1]
+
     def segment_at(self, position: int) -> Segment:
         """The segment that holds the character at ``position``."""
         segments = self.document.segments
