@@ -97,6 +97,11 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
         ("names", [", ".join(f"{e['name']} ({e['type']})" for e in document["entities"][:12])]),
         ("speakers", [f"{v['name']}: {v['share']:.0%} of the words" for v in document["voices"]]),
         ("claims worth checking", [c["text"] for c in document["claims"][:5]]),
+        ("tone", [_tone(document["sentiment"])]),
+        ("questions", [f"{q['text']} ({q['label']})" for q in document["questions"][:4]]),
+        ("arguments to look at twice", [f"{f['text']} ({f['label']})" for f in document["fallacies"][:4]]),
+        ("dates", [", ".join(_distinct(d["value"] for d in document["dates"])[:10])]),
+        ("quantities", [", ".join(_distinct(q["text"] for q in document["quantities"])[:10])]),
     ):
         shown = [line for line in lines if line]
         if shown:
@@ -104,6 +109,14 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
             for line in shown:
                 out.line(f"    {line}")
     out.line()
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _tone(sentiment: dict[str, Any]) -> str:
+    return f"{sentiment['label']} (score {sentiment['score']:+.2f})" if sentiment else ""
 
 
 def ingest(
