@@ -19,6 +19,8 @@ from fairlead.runtime import StepContext
 from fairlead.server.access import SPECIAL, Caller
 from fairlead.server.borrowed import RemoteContext
 from fairlead.server.factory import Served, open_server
+from fairlead.server.serving import make_config
+from fairlead.server.wire import Limits
 from fairlead.tenancy import make_tenant
 from fairlead.verbs import key as keys
 
@@ -114,11 +116,10 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def listening(served: Serving) -> AsyncIterator[str]:
+async def listening(served: Serving, limits: Limits | None = None) -> AsyncIterator[str]:
     """The application on a real socket, for what streams; yields its address."""
-    config = uvicorn.Config(
-        served.app, host="127.0.0.1", port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1
-    )
+    settings = served.lead.settings.replaced(log_level="error", shutdown_grace=1.0)
+    config = make_config(served.app, settings, "127.0.0.1", 0, limits=limits)
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

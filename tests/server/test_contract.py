@@ -11,9 +11,11 @@ import jsonschema
 import pytest
 
 from fairlead.cli.main import main
+from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.server.access import SPECIAL
 from fairlead.server.arguments import offered
 from fairlead.server.document import tool_schemas
+from fairlead.tenancy import make_tenant, use_tenant
 from fairlead.verbs.answers import every_answer, schemas_of
 from tests.server.story import tell
 from tests.server.support import Serving, run, serving
@@ -43,13 +45,17 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def prepare(served: Serving) -> None:
-    """What the story needs and no verb makes: entities in the memory."""
+    """What the story needs and no verb makes: entities in the memory, something to be taken in, and a watch."""
     await served.lead.memory.remember(
         "Ann Berg keeps the harbour of Bergen.",
         entities=("Ann Berg", "Bergen"),
         relations=(("Ann Berg", "keeps", "Bergen"),),
         cause="test",
     )
+    with use_tenant(make_tenant("acme")):
+        jobs = Jobs(served.lead.database, served.lead.clock)
+        await jobs.submit([JobRequest("https://example.com/log", "web")], cause="test")
+        await served.lead.intake.watches.add("https://example.com/feed.xml", cause="test")
 
 
 def test_every_verb_that_is_offered_declares_what_it_answers() -> None:
@@ -126,9 +132,9 @@ def test_the_document_is_whole(tmp_path: Path) -> None:
     async def story() -> None:
         async with serving(tmp_path) as served:
             document = (await served.client(key="").get("/openapi.json")).json()
-            schemas = document["components"]["schemas"]
             for reference in _references(document):
-                assert reference.removeprefix("#/components/schemas/") in schemas, reference
+                _, _, kind, name = reference.split("/")
+                assert name in document["components"][kind], reference
             for path, item in document["paths"].items():
                 for method, operation in item.items():
                     answers = [said for code, said in operation["responses"].items() if code in ("200", "201", "207")]

@@ -6,9 +6,11 @@ everything else that a server does before it answers first.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 
 from fairlead.server import shapes
@@ -34,11 +36,26 @@ def complete_document(app: FastAPI) -> None:
         if not made:
             components = document.setdefault("components", {})
             components["schemas"] = dict(sorted((components.get("schemas", {}) | _schemas()).items()))
+            components["responses"] = _fold_problems(document["paths"])
             components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{"key": []}]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _fold_problems(paths: dict[str, Any]) -> dict[str, Any]:
+    """Puts a reference wherever the commonest answer of a failing status stands, and returns those answers."""
+    answers = [operation["responses"] for item in paths.values() for operation in item.values()]
+    common = {}
+    for code in sorted({code for said in answers for code in said if code >= "400"}):
+        texts = Counter(orjson.dumps(said[code]) for said in answers if code in said)
+        common[code] = orjson.loads(texts.most_common(1)[0][0])
+    for said in answers:
+        for code, answer in common.items():
+            if said.get(code) == answer:
+                said[code] = {"$ref": f"#/components/responses/{code}"}
+    return common
 
 
 @cache

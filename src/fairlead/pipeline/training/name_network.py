@@ -255,7 +255,8 @@ def _around(hidden: Floats) -> Floats:
     """The word before, the word and the word after, side by side: [sentences * words, 3 * hidden]."""
     edge = np.zeros((len(hidden), 1, hidden.shape[2]), np.float32)
     before, after = np.concatenate([edge, hidden[:, :-1]], axis=1), np.concatenate([hidden[:, 1:], edge], axis=1)
-    return np.concatenate([before, hidden, after], axis=2).reshape(-1, 3 * hidden.shape[2])
+    wide: Floats = np.concatenate([before, hidden, after], axis=2).reshape(-1, 3 * hidden.shape[2])
+    return wide
 
 
 def _spread_back(gradient: Floats, count: int, longest: int) -> Floats:
