@@ -26,6 +26,7 @@ from fairlead.server.document import complete_document
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
+from fairlead.server.ingesting import Ingesting
 from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
@@ -57,6 +58,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     Runs(desk)
     Knowing(desk)
     Agents(desk)
+    Ingesting(desk)
     try:
         yield desk
     finally:

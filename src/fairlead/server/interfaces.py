@@ -11,7 +11,6 @@ from starlette.responses import StreamingResponse
 
 from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
-from fairlead.events import draft
 from fairlead.pipeline.intake.uploads import folder_of
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
@@ -70,7 +69,12 @@ class Interfaces:
 
     def add(self, app: FastAPI) -> None:
         routes = (
-            ("POST", "/api/upload", self.upload, "keep files, to be named as inputs of runs"),
+            (
+                "POST",
+                "/api/upload",
+                self.upload,
+                "keep files, take in what can be read, or name them as inputs of runs",
+            ),
             ("POST", "/v1/chat/completions", self.chat, "the chat API that clients of OpenAI speak"),
             ("GET", "/v1/models", self.models, "the models of that API"),
             ("POST", "/api/ai/generate", self.generate, "answer a prompt by way of the gateway"),
@@ -109,9 +113,7 @@ class Interfaces:
                 responses=described,
                 # What is not offered has no answer of its own.
                 status_code=501 if path == _NOT_OFFERED else 200,
-                openapi_extra={"requestBody": {"required": True, "content": _BODIES[path]}}
-                if path in _BODIES
-                else None,
+                openapi_extra=_taken(path),
             )
 
     def _grant(self, request: Request, verb: str) -> Caller:
@@ -122,19 +124,18 @@ class Interfaces:
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def upload(self, request: Request) -> Response:
-        caller = self._grant(request, "run")
+        """Keeps files and, unless ``ingest=false``, makes a job of each that something reads."""
+        wanted = request.query_params.get("ingest", "true")
+        if wanted not in ("true", "false"):
+            raise InvalidInputError(f"ingest is {wanted[:40]!r}.", remedy="Give true or false.", field="ingest")
+        caller = self._grant(request, "ingest" if wanted == "true" else "run")
         lead = self._desk.lead
         folder = folder_of(lead.settings.home, caller.tenant)
         batch = await receive_batch(request.headers.get("content-type", ""), request.stream(), folder, lead.clock)
-        if batch.kept:
-            now, cause = lead.clock.now(), f"key:{caller.actor}"
-            tenant = str(caller.tenant)
-            drafts = [
-                draft("upload.received", tenant, kept.key, kept.to_dict(), source="server", cause=cause, time=now)
-                for kept in batch.kept
-            ]
-            await lead.store.append(*drafts)
-        return json_answer(batch.answer, batch.status)
+        kept = batch.kept if wanted == "true" else [one._replace(kind="") for one in batch.kept]
+        with use_tenant(caller.tenant):
+            submitted = await lead.intake.take_uploads(kept, cause=f"key:{caller.actor}")
+        return json_answer({**batch.answer, "jobs": [one.job.id for one in submitted]}, batch.status)
 
     # ── models ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,6 +241,20 @@ class Interfaces:
         )
         text = "".join(f"# HELP {n} {h}\n# TYPE {n} {k}\n{n} {v}\n" for n, k, h, v in rows)
         return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _taken(path: str) -> dict[str, Any] | None:
+    """What a route takes, for the OpenAPI document."""
+    extra: dict[str, Any] = {}
+    if path in _BODIES:
+        extra["requestBody"] = {"required": True, "content": _BODIES[path]}
+    if path == "/api/upload":
+        said = "whether jobs take in what was kept"
+        schema = {"enum": ["true", "false"], "default": "true"}
+        extra["parameters"] = [
+            {"name": "ingest", "in": "query", "required": False, "description": said, "schema": schema}
+        ]
+    return extra or None
 
 
 def _checked_chat(body: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class NotKept(TypedDict):
 
 
 class Uploaded(TypedDict):
-    """How a batch of files ended. ``duration`` is milliseconds."""
+    """How a batch of files ended. ``duration`` is milliseconds; ``jobs`` take in what something reads."""
 
     success: bool
     files: list[Kept]
@@ -34,6 +34,7 @@ class Uploaded(TypedDict):
     partialSuccess: NotRequired[bool]
     failures: NotRequired[list[NotKept]]
     failureCount: NotRequired[int]
+    jobs: list[str]
 
 
 class Alive(TypedDict):
