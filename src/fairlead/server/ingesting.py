@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.app import Fairlead
 from fairlead.errors import ForbiddenError, InvalidInputError, NotFoundError
@@ -17,6 +18,10 @@ from fairlead.server.borrowed import RemoteContext
 from fairlead.server.desk import Desk
 from fairlead.tenancy import use_tenant
 
+if TYPE_CHECKING:
+    from fairlead.pipeline.intake.worker import Worker
+
+_log = logging.getLogger(__name__)
 _SCHEMES = ("http://", "https://")
 _MOST = 1000
 
@@ -77,25 +82,37 @@ def _url(text: str) -> str:
 async def working(lead: Fairlead, grace: float) -> AsyncIterator[None]:
     """A worker for the jobs of all tenants, and the memory's index loaded beside it, for the length of the block.
 
-    At its end the worker takes no more and has ``grace`` seconds to finish; what it has then goes back into the queue.
+    Both begin in the background, so that the server answers before they have. At the end the worker takes no more and
+    has ``grace`` seconds to finish; what it has then goes back into the queue.
     """
-    worker = lead.intake.worker()
-    await worker.start()
-    warming = asyncio.create_task(_warm(lead))
+    workers: list[Worker] = []
+    beginning = asyncio.create_task(_begin(lead, workers))
     try:
         yield
     finally:
-        warming.cancel()
-        await asyncio.wait([warming])
-        try:
-            async with asyncio.timeout(grace):
-                await worker.drain()
-        except TimeoutError:
-            await worker.stop()
+        beginning.cancel()
+        await asyncio.wait([beginning])
+        for worker in workers:
+            try:
+                async with asyncio.timeout(grace):
+                    await worker.drain()
+            except TimeoutError:
+                await worker.stop()
 
 
-async def _warm(lead: Fairlead) -> None:
-    """Loads what the server's own tenant remembers, so that its first question does not wait for that."""
-    with use_tenant(lead.tenant):
-        for name in await lead.memory.names():
-            await lead.memory.warm(name=name)
+async def _begin(lead: Fairlead, workers: list[Worker]) -> None:
+    def load() -> None:
+        import fairlead.pipeline.intake.intake
+        import fairlead.pipeline.sources.opening  # noqa: F401 - what takes long is loaded away from the loop
+
+    try:
+        await asyncio.to_thread(load)
+        workers.append(lead.intake.worker())
+        await workers[0].start()
+        with use_tenant(lead.tenant):
+            # So that the first question does not wait for the index of what the server's own tenant remembers.
+            for name in await lead.memory.names():
+                await lead.memory.warm(name=name)
+    except Exception:
+        _log.exception("the worker or the memory's index could not be begun; jobs wait and questions load it")
+        raise
