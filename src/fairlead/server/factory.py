@@ -30,6 +30,7 @@ from fairlead.server.ingesting import Ingesting
 from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
+from fairlead.server.monitoring import Monitoring
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
@@ -86,6 +87,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         add_streams(app, desk, feed)
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
+        Monitoring(desk).add(app)
         add_socket(app, desk, feed, authority)
         carrying = Carrying(desk)
         desk.lines_out["memory.export"] = carrying.export

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.responses import StreamingResponse
 
-from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
 from fairlead.pipeline.intake.uploads import folder_of
 from fairlead.server.access import Caller
@@ -44,7 +42,6 @@ _SHAPES: Mapping[str, str] = {
     "/v1/chat/completions": "ChatCompletion",
     "/v1/models": "ModelsOfApi",
     "/api/ai/generate": "Generated",
-    "/api/monitoring/dashboard": "Dashboard",
 }
 
 
@@ -79,7 +76,6 @@ class Interfaces:
             ("GET", "/v1/models", self.models, "the models of that API"),
             ("POST", "/api/ai/generate", self.generate, "answer a prompt by way of the gateway"),
             ("POST", _NOT_OFFERED, self.coordinate, "not offered"),
-            ("GET", "/api/monitoring/dashboard", self.dashboard, "how the newest runs did, and what was spent"),
             ("GET", "/metrics", self.metrics, "counters in the Prometheus text format"),
         )
         for method, path, endpoint, summary in routes:
@@ -193,39 +189,13 @@ class Interfaces:
             response = await self._desk.gateway.generate(GenerationRequest(**body))
         return json_answer(response.to_dict())
 
-    # ── teams and monitoring ─────────────────────────────────────────────────────────────────────────────────
+    # ── teams and counters ───────────────────────────────────────────────────────────────────────────────────
 
     async def coordinate(self, request: Request) -> Response:
         self._grant(request, "epic.create")
         raise NotOfferedError(
             "epics are not coordinated by this server: there is no team behind this route.",
             remedy="Make the epic and its tickets with /api/epic/create and /api/tickets.",
-        )
-
-    async def dashboard(self, request: Request) -> Response:
-        """Counted over the newest 1,000 runs of the tenant."""
-        caller = self._grant(request, "runs.list")
-        lead = self._desk.lead
-        rows = await lead.store.find(tenant=str(caller.tenant), limit=1000)
-        states = Counter(row.state for row in rows)
-        ended = [row for row in rows if row.finished is not None]
-        seconds = [row.finished - row.created for row in ended if row.finished is not None]
-        decided = states["completed"] + states["error"]
-        breakdown = {
-            name: dict(Counter(row.state for row in rows if row.name == name)) for name in {row.name for row in rows}
-        }
-        costs = await self._desk.call(caller, "cost.summary", {}, request.state.request_id)
-        return json_answer(
-            {
-                "timestamp": isoformat(lead.clock.now()),
-                "team_overview": {"runs": len(rows), "by_state": dict(states)},
-                "performance_metrics": {
-                    "success_rate": states["completed"] / decided if decided else None,
-                    "mean_seconds": sum(seconds) / len(seconds) if seconds else None,
-                },
-                "cost_metrics": costs,
-                "agent_breakdown": breakdown,
-            }
         )
 
     async def metrics(self, request: Request) -> Response:
