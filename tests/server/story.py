@@ -38,6 +38,8 @@ async def tell(ask: Ask) -> None:
     await ask("jobs.cancel", job=[jobs[0]["id"]])
     await ask("jobs.retry", job=[jobs[0]["id"]])
     await ask("jobs.retry", every=True)
+    watches = (await ask("watch.list"))["items"]
+    await ask("watch.remove", watch=watches[0]["id"])
     for verb in ("show", "draw", "validate"):
         await ask(f"workflow.{verb}", workflow="content-brief")
     await ask("workflow.draw", workflow="content-brief", to="dot")
