@@ -14,18 +14,15 @@ from starlette.requests import ClientDisconnect
 
 from fairlead.errors import FairleadError, InternalError, RateLimitedError
 from fairlead.ids import new_id
-from fairlead.server.access import Caller
-from fairlead.server.auth import Authority
-from fairlead.server.desk import Desk
+from fairlead.server.door import Door
 from fairlead.server.problems import (
     BadRequestError,
     NotReadableError,
     TooLargeError,
-    UnauthorisedError,
     problem_bytes,
     problem_headers,
 )
-from fairlead.server.rates import Buckets, Taken
+from fairlead.server.rates import Rates, Taken
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -53,14 +50,9 @@ _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 class Gate:
     """Wraps the application. After it, ``scope["state"]`` holds ``caller`` and ``request_id``."""
 
-    def __init__(self, app: App, desk: Desk, authority: Authority, *, upload_bytes: int) -> None:
-        settings, clock = desk.lead.settings, desk.lead.clock
+    def __init__(self, app: App, door: Door, *, upload_bytes: int) -> None:
         self._app = app
-        self._desk = desk
-        self._authority = authority
-        self._rates = Buckets(settings.rate_limit, settings.rate_burst, clock)
-        # Whoever fails to name a caller is slowed down by address, so that guessing keys leads nowhere.
-        self._failures = Buckets(1.0, 30, clock)
+        self._door = door
         self._most = MOST_BODY
         self._most_upload = upload_bytes
 
@@ -75,9 +67,11 @@ class Gate:
             state["request_id"] = request_id
             _require_one_reading(scope)
             if scope["path"] not in OPEN_PATHS:
-                state["caller"] = caller = self.identify(scope)
-                answer.taken = self._rates.take(caller.id)
-                answer.rate = self._rates
+                state["caller"] = caller = self._door.identify(
+                    (scope.get("client") or ("",))[0], header(scope["headers"], b"authorization")
+                )
+                answer.taken = self._door.rates.take(caller)
+                answer.rate = self._door.rates
                 if not answer.taken.allowed:
                     raise RateLimitedError(
                         "too many requests with this key.", remedy="Wait.", retry_after=answer.taken.wait
@@ -90,19 +84,6 @@ class Gate:
         except Exception:  # noqa: BLE001 - the caller gets a problem document, the log gets the fault
             _log.exception("request %s failed", request_id)
             await answer.problem(InternalError("the server failed.", remedy="Its log says why."))
-
-    def identify(self, scope: Scope) -> Caller:
-        """The caller of a connection; slows down an address that keeps naming nobody."""
-        address = (scope.get("client") or ("",))[0]
-        try:
-            return self._authority.identify(header(scope["headers"], b"authorization"))
-        except UnauthorisedError:
-            taken = self._failures.take(address)
-            if not taken.allowed:
-                raise RateLimitedError(
-                    "too many requests without a valid key.", remedy="Wait.", retry_after=taken.wait
-                ) from None
-            raise
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """Refuses a body that is announced or turns out too large."""
@@ -138,7 +119,7 @@ class _Answer:
         self._begun = False
         self._began = time.perf_counter()
         self.taken: Taken | None = None
-        self.rate: Buckets | None = None
+        self.rate: Rates | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
