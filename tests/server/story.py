@@ -25,6 +25,18 @@ async def tell(ask: Ask) -> None:
     for verb in ("workflow.list", "workflow.schema", "agent.list", "events", "ticket.prime"):
         await ask(verb)
     await ask("agent.show", agent="echo")
+    spec = {"name": "lookout", "description": "Keeps a lookout.", "instructions": "Say what you see."}
+    await ask("agent.register", spec=spec)
+    await ask("agent.show", agent="lookout")
+    await ask("agent.list")
+    await ask("agent.remove", agent="lookout")
+    await ask("agent.spawn", agents=[{"type": "echo", "name": "one"}, {"type": "nobody", "name": "two"}])
+    await ask("jobs.list")
+    jobs = (await ask("jobs.list", status="pending"))["items"]
+    await ask("jobs.show", job=jobs[0]["id"])
+    await ask("jobs.cancel", job=[jobs[0]["id"]])
+    await ask("jobs.retry", job=[jobs[0]["id"]])
+    await ask("jobs.retry", every=True)
     for verb in ("show", "draw", "validate"):
         await ask(f"workflow.{verb}", workflow="content-brief")
     await ask("workflow.draw", workflow="content-brief", to="dot")

@@ -13,10 +13,10 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from fairlead.agents.spawning import Wanted, batches
 from fairlead.errors import InvalidGraphError
 from fairlead.server.access import Caller
 from fairlead.server.mcp_server import make_mcp
-from fairlead.server.spawning import Wanted, batches
 from fairlead.tenancy import make_tenant
 from fairlead.verbs import every_verb
 from tests.server.support import GATES, Serving, listening, run, serving

@@ -6,7 +6,7 @@ nothing of agents' loops, models, documents or tickets; it is handed functions a
 
 from __future__ import annotations
 
-from fairlead.runtime.breaker import BreakerPolicy
+from fairlead.breaker import BreakerPolicy
 from fairlead.runtime.engine import RunReleasedError, Runtime, RuntimeOptions, Unrecovered
 from fairlead.runtime.flow import Flow
 from fairlead.runtime.forking import Change, Checkpoint, checkpoints

@@ -7,9 +7,11 @@ import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fairlead.breaker import BreakerPolicy
 from fairlead.clock import Clock, SystemClock
 from fairlead.errors import (
     FairleadError,
@@ -24,14 +26,13 @@ from fairlead.errors import (
 from fairlead.events import Draft, Event, draft
 from fairlead.ids import new_id
 from fairlead.result import ErrorCategory, StepResult
-from fairlead.runtime.breaker import BreakerPolicy
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
 from fairlead.runtime.forking import Change, keep, refuse_repeats
 from fairlead.runtime.graph import Node, Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
-from fairlead.runtime.limits import Limits
+from fairlead.runtime.limits import Limiter, Limits
 from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
@@ -39,7 +40,7 @@ from fairlead.runtime.plan import Plan, Resolve
 from fairlead.runtime.states import PermissionMode, RunState, sources_of
 from fairlead.store.codec import PAYLOAD_VERSION, decode, encode
 from fairlead.store.port import JournalRow, RunRow, RunStore
-from fairlead.tenancy import Tenant, require_tenant
+from fairlead.tenancy import Tenant, current_tenant, require_tenant, use_tenant
 
 _STARTS = 50
 """Runs accepted in one turn of the event loop."""
@@ -103,7 +104,7 @@ class Runtime:
         self._owner: Owner | None = None
         self._closing = False
         self._control = Control(self)
-        self._plans: dict[int, tuple[Workflow, int, Plan]] = {}
+        self._plans: dict[tuple[int, Tenant | None], tuple[Workflow, int, Plan]] = {}
         self._finished: dict[str, asyncio.Future[StepResult | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting = 0
@@ -220,8 +221,9 @@ class Runtime:
             await turn
         if self._closing:
             raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
-        workflow = self.workflow_of(target)
-        plan = self.plan(workflow)
+        with use_tenant(tenant) if tenant is not None else nullcontext():
+            workflow = self.workflow_of(target)
+            plan = self.plan(workflow)
         encoded = encode(bind_inputs(workflow, inputs or {}))
         mode = _check_mode(permission_mode or (parent.permission_mode if parent else "default"))
         row = self._new_run(
@@ -364,13 +366,15 @@ class Runtime:
 
     def plan(self, workflow: Workflow) -> Plan:
         """The compiled graph, kept for the next run of the same workflow."""
-        known = self._plans.get(id(workflow))
+        # Names of agents may mean another agent to another tenant.
+        place = (id(workflow), current_tenant())
+        known = self._plans.get(place)
         if known is not None and known[0] is workflow and known[1] == self.hooks.version:
             return known[2]
         plan = Plan(workflow, self._resolve, self._middleware)
         if len(self._plans) >= 256:
             self._plans.clear()
-        self._plans[id(workflow)] = (workflow, self.hooks.version, plan)
+        self._plans[place] = (workflow, self.hooks.version, plan)
         return plan
 
     def _begin(
@@ -454,13 +458,8 @@ class Runtime:
 
     def plan_of_run(self, run: RunRow) -> Plan:
         """The plan to resume a run with; :class:`WorkflowChangedError` when it is not the one it started with."""
-        if run.definition is not None:
-            from fairlead.runtime.spec import workflow_from_spec
-
-            workflow = workflow_from_spec(decode(run.definition))
-        else:
-            workflow = self.workflow_of(run.name)
-        plan = self.plan(workflow)
+        with use_tenant(Tenant(*run.tenant.split(":", 1))):
+            plan = self._plan_of_run(run)
         if plan.signature != run.signature:
             raise WorkflowChangedError(
                 f"run {run.id} was started with another version of {run.name!r}: its steps or dependencies differ now.",
@@ -468,6 +467,15 @@ class Runtime:
                 run_id=run.id,
             )
         return plan
+
+    def _plan_of_run(self, run: RunRow) -> Plan:
+        if run.definition is not None:
+            from fairlead.runtime.spec import workflow_from_spec
+
+            workflow = workflow_from_spec(decode(run.definition))
+        else:
+            workflow = self.workflow_of(run.name)
+        return self.plan(workflow)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -560,6 +568,14 @@ class Runtime:
         return await self._control.ask(await self.require(run_id, tenant), verb, dict(args or {}), cause)
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
+
+    def slots_of(self, plan: Plan, tenant: str) -> list[tuple[Limiter, ...]]:
+        """The limits that each node of a plan falls under."""
+        slots = plan.slots.get(tenant)
+        if slots is None:
+            nodes = zip(plan.agents, plan.most, strict=True)
+            slots = plan.slots[tenant] = [self.limits.of(agent, tenant, most) for agent, most in nodes]
+        return slots
 
     def _tell_limit(self, agent: str, tenant: str, old: int, new: int) -> None:
         facts = {"agent": agent, "from": old, "to": new}

@@ -326,6 +326,7 @@ class StepContext:
 
     async def spawn(self, target: Any, /, **inputs: Any) -> RunHandle:
         """Starts a child run and returns its handle. It ends with its parent when that is terminated."""
+        await self.safe_point()
         name = getattr(target, "name", None) or str(target)
         key = self._here().part_key(f"run:{name}", None)
         return await self.execution.spawn(key, target, inputs)

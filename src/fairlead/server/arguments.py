@@ -20,9 +20,10 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.hooks": "installs programs",
     "ticket.migrate": "rewrites the files of a board",
     "ticket.doctor": "rewrites the files of a board",
-    "ticket.export": "writes a file of the machine",
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
+    "jobs.run": "goes on; a server carries out jobs by itself",
+    "jobs.watch": "goes on; its events are streamed by /api/events",
     "doctor": "tells of the machine and of all its tenants; of the server tells /health/detailed",
     "model.test": "measures this machine's way to a provider",
 }

@@ -15,8 +15,11 @@ from starlette.routing import Route
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
+from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
+from fairlead.server.carrying import Carrying
 from fairlead.server.desk import Desk
 from fairlead.server.document import complete_document
 from fairlead.server.door import Door
@@ -53,6 +56,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     desk = Desk(lead)
     Runs(desk)
     Knowing(desk)
+    Agents(desk)
     try:
         yield desk
     finally:
@@ -81,10 +85,14 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
         add_socket(app, desk, feed, door)
+        carrying = Carrying(desk)
+        desk.lines_out["memory.export"] = carrying.export
+        desk.lines_in["memory.import"] = carrying.take_in
         add_routes(app, desk)
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())
         app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
+        add_a2a(app, desk, feed)
         complete_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(

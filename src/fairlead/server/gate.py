@@ -33,10 +33,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
+_OPEN_WITHOUT_KEY = frozenset({"/.well-known/agent-card.json"})
+"""Paths that answer anybody, and callers who name themselves with more."""
 MOST_BODY = 4 * 1024 * 1024
-"""Bytes of a request body, uploads aside."""
+"""Bytes of a request body, but for what is taken in as it comes."""
 
-_UPLOAD = "/api/upload"
+_LARGE = frozenset({"/api/upload", "/api/memory/import"})
+"""Paths whose bodies are taken in as they come."""
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -66,7 +69,7 @@ class Gate:
             state = scope.setdefault("state", {})
             state["request_id"] = request_id
             _require_one_reading(scope)
-            if scope["path"] not in OPEN_PATHS:
+            if _needs_key(scope):
                 state["caller"] = caller = self._door.identify(
                     (scope.get("client") or ("",))[0], header(scope["headers"], b"authorization")
                 )
@@ -87,7 +90,7 @@ class Gate:
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """Refuses a body that is announced or turns out too large."""
-        most = self._most_upload if scope["path"] == _UPLOAD else self._most
+        most = self._most_upload if scope["path"] in _LARGE else self._most
         announced = header(scope["headers"], b"content-length")
         if (coding := header(scope["headers"], b"content-encoding") or "identity").lower() != "identity":
             # A small body may be a large one, and nothing that callers send is worth that.
@@ -150,6 +153,12 @@ class _Answer:
             headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": exc.http_status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _needs_key(scope: Scope) -> bool:
+    if scope["path"] in _OPEN_WITHOUT_KEY:
+        return header(scope["headers"], b"authorization") is not None
+    return scope["path"] not in OPEN_PATHS
 
 
 def _require_one_reading(scope: Scope) -> None:

@@ -140,7 +140,7 @@ class Runs:
             tenant=str(caller.tenant),
             states=(state,) if state else (),
             name=given.get("name"),
-            beyond=_read_cursor(cursor) if cursor else None,
+            beyond=read_cursor(cursor) if cursor else None,
             limit=limit + 1,
         )
         page = rows[:limit]
@@ -215,7 +215,7 @@ def make_cursor(row: RunRow) -> str:
     return f"{row.created!r}~{row.id}"
 
 
-def _read_cursor(text: str) -> tuple[float, str]:
+def read_cursor(text: str) -> tuple[float, str]:
     created, _, run_id = text.partition("~")
     try:
         return float(created), run_id

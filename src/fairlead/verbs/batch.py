@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def _batch(action: str) -> Callable[..., Any]:
-    def call(context: Context, file: str, atomic: bool = True, dry_run: bool = False) -> Any:
+    def call(
+        context: Context, file: str | None = None, items: Any = None, atomic: bool = True, dry_run: bool = False
+    ) -> Any:
         from fairlead.tickets.batchfile import read
         from fairlead.verbs.ticket_read import with_service
-        from fairlead.verbs.ticket_write import text_of
 
-        text = text_of(None, file, "file") or ""
-        plan = read(text, action, name=file)
+        plan = read(_text_of(file, items), action, name=file or "items")
 
         def work(service: Any) -> Any:
             result = service.apply(plan, atomic=atomic, dry_run=dry_run)
@@ -31,6 +31,25 @@ def _batch(action: str) -> Callable[..., Any]:
         return with_service(context, work)
 
     return call
+
+
+def _text_of(file: str | None, items: Any) -> str:
+    """The text of a plan: of a file (`-` is standard input), or of the items that were given instead."""
+    if (file is None) == (items is None) or not isinstance(items, (str, list, dict, type(None))):
+        from fairlead.errors import InvalidInputError
+
+        raise InvalidInputError(
+            "a batch needs a file or items, and one of them.", remedy="Give a list of items.", field="items"
+        )
+    if file is not None:
+        from fairlead.verbs.ticket_write import text_of
+
+        return text_of(None, file, "file") or ""
+    if isinstance(items, str):
+        return items
+    import json
+
+    return json.dumps(items)
 
 
 def show(answer: Any, out: Output) -> None:
@@ -52,7 +71,8 @@ def show(answer: Any, out: Output) -> None:
 _WORDS = (("created_ids", "created"), ("updated_ids", "updated"), ("deleted_ids", "deleted"))
 
 _PARAMS = (
-    Param("file", "path", "JSON, JSON lines or CSV; `-` is standard input", positional=True, required=True),
+    Param("file", "path", "JSON, JSON lines or CSV; `-` is standard input", positional=True),
+    Param("items", "json", "the items themselves: a list, or the text of such a file"),
     Param("atomic", "bool", "all or nothing; --no-atomic does what can be done", default=True),
     Param("dry_run", "bool", "check and say what would happen"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.table import Param, Verb
@@ -161,8 +161,9 @@ def watch(context: Context, run: str, after: int = 0) -> Iterator[dict[str, Any]
         app.database.close()
 
 
-def follow(app: Any, after: int, **criteria: Any) -> Iterator[Any]:
-    """History, then what other processes commit. Looks when the database says that it changed."""
+def follow(app: Any, after: int, *, until: Callable[[], bool] | None = None, **criteria: Any) -> Iterator[Any]:
+    """History, then what other processes commit, until ``until`` says so (asked when there is nothing new). Looks when
+    the database says that it changed."""
     import time
 
     seen: Any = None
@@ -172,6 +173,10 @@ def follow(app: Any, after: int, **criteria: Any) -> Iterator[Any]:
         if page:
             after = page[-1].index
             continue
+        if until is not None and until():
+            # What was committed between the look and the question is still told.
+            yield from app.store.events_sync(after=after, limit=500, **criteria)
+            return
         while True:
             version = app.database.version_sync()
             if version != seen:
@@ -314,7 +319,9 @@ def print_answer(value: dict[str, Any], out: Output) -> None:
         already = "already " if value.get("already") else ""
         in_flight = value.get("in_flight") or []
         tail = f"; finishing {', '.join(in_flight[:5])}" if in_flight else ""
-        out.line(f"{name} is {already}{value['state']}{tail}")
+        below = len(value.get("children") or ())
+        with_it = f", and {below} child run{'s' if below > 1 else ''} with it" if below else ""
+        out.line(f"{name} is {already}{value['state']}{with_it}{tail}")
     elif "message_id" in value:
         out.line(f"{name} has the message {value['message_id']}; its receipt is the event run.message_delivered")
     elif "stdout" in value:

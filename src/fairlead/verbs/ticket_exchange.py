@@ -12,12 +12,30 @@ if TYPE_CHECKING:
     from fairlead.verbs.context import Context, Output
 
 
-def import_(context: Context, path: str, source: str | None = None, dry_run: bool = False) -> dict[str, Any]:
+def import_(
+    context: Context,
+    path: str | None = None,
+    text: str | None = None,
+    source: str | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
     from pathlib import Path
 
+    from fairlead.errors import InvalidInputError
     from fairlead.tickets.interchange.carrying import import_records, read_path
 
-    format_, records = read_path(Path(path), source)
+    if (path is None) == (text is None):
+        raise InvalidInputError("import needs a path or a text, and one of them.", remedy="Give one.", field="path")
+    if path is not None:
+        format_, records = read_path(Path(path), source)
+    else:
+        from fairlead.tickets.interchange import read_text
+
+        if source is None:
+            raise InvalidInputError(
+                "the shape of a text is not guessed.", remedy=f"Give source: {', '.join(_TEXTS)}.", field="source"
+            )
+        format_, records = source, read_text(source, text or "")
     with Opened(context) as service:
         return {"format": format_, "read": len(records), **import_records(service, records, dry_run=dry_run)}
 
@@ -116,6 +134,7 @@ def show_hooks(value: dict[str, Any], out: Output) -> None:
         out.line("No hooks. A hook is an executable file .tickets/hooks/EVENT, such as ticket.closed, or `any`.")
 
 
+_TEXTS = ("beads", "github", "jira")
 _FORMATS = ("beads", "backlog-md", "github", "jira", "markdown", "html")
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -124,7 +143,8 @@ VERBS: tuple[Verb, ...] = (
         "take in tickets of another tool",
         import_,
         params=(
-            Param("path", "path", "file or folder", positional=True, required=True),
+            Param("path", "path", "file or folder", positional=True),
+            Param("text", "str", "what such a file holds, with --source"),
             Param(
                 "source",
                 "str",

@@ -187,7 +187,7 @@ def _source_line(statement: dict[str, Any]) -> str:
         minutes, seconds = divmod(int(statement["start_s"]), 60)
         parts.append(f"at {minutes}:{seconds:02}")
     if statement.get("title"):
-        parts.append(str(statement["source"]))
+        parts.append(str(statement.get("link") or statement.get("url") or statement["source"]))
     return ", ".join(parts)
 
 
@@ -232,7 +232,7 @@ def events(
             )
     app = context.open(create=False)
     try:
-        criteria = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
+        criteria: dict[str, Any] = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
         page = app.store.events_sync(after=after or 0, limit=limit, newest=after is None, **criteria)
         last = after or 0
         for event in page:
