@@ -111,12 +111,13 @@ class PacedResponse(StreamingResponse):
 class EventStream(PacedResponse):
     """Server-sent events of a tenant, or of one of its subjects."""
 
-    def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
-        super().__init__(_chunks(feed, tenant, after, subject), "text/event-stream")
+    def __init__(self, request: Request, feed: Feed, after: int | None, subject: str | None = None) -> None:
+        super().__init__(_chunks(request, feed, after, subject), "text/event-stream")
 
 
-async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:
+async def _chunks(request: Request, feed: Feed, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:
     yield b"retry: 1000\n\n"
-    async with aclosing(feed.listen(tenant, after=after, subject=subject)) as listening:
+    tenant, stays = str(caller_of(request).tenant), request.state.stays
+    async with aclosing(feed.listen(tenant, after=after, subject=subject, stays=stays)) as listening:
         async for lines in listening:
             yield b"".join([line.sse for line in lines]) or b": still here\n\n"

@@ -23,6 +23,13 @@ class Door:
         self._authority = Authority(lead.database, settings, clock)
         self._failures = Buckets(1.0, 30, clock)
 
+    def stays(self, caller: Caller, authorization: str | None) -> bool:
+        """Whether who came in is still who may: for connections that outlive the key that opened them."""
+        try:
+            return self._authority.identify(authorization)[:5] == caller[:5]
+        except UnauthorisedError:
+            return False
+
     def identify(self, address: str, authorization: str | None) -> Caller:
         """The caller that an ``Authorization`` header names; :class:`UnauthorisedError` or, for an address that has
         failed too often, :class:`RateLimitedError`."""

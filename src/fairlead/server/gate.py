@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -51,7 +52,8 @@ _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Gate:
-    """Wraps the application. After it, ``scope["state"]`` holds ``caller`` and ``request_id``."""
+    """Wraps the application. After it, ``scope["state"]`` holds ``caller``, ``request_id``, and ``stays``, which
+    says whether the caller may still."""
 
     def __init__(self, app: App, door: Door, *, upload_bytes: int) -> None:
         self._app = app
@@ -70,9 +72,9 @@ class Gate:
             state["request_id"] = request_id
             _require_one_reading(scope)
             if _needs_key(scope):
-                state["caller"] = caller = self._door.identify(
-                    (scope.get("client") or ("",))[0], header(scope["headers"], b"authorization")
-                )
+                authorization = header(scope["headers"], b"authorization")
+                caller = self._door.identify((scope.get("client") or ("",))[0], authorization)
+                state["caller"], state["stays"] = caller, partial(self._door.stays, caller, authorization)
                 answer.taken = self._door.rates.take(caller)
                 answer.rate = self._door.rates
                 if not answer.taken.allowed:

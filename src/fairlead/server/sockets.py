@@ -9,8 +9,9 @@ cannot set headers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,6 +28,8 @@ from fairlead.server.feed import Feed
 from fairlead.server.problems import UnauthorisedError, problem
 from fairlead.server.rates import Rates
 from fairlead.server.running import find_of
+
+Stays = Callable[[], bool]
 
 _PATIENCE = 5.0
 _MOST_LISTENING = 8
@@ -46,7 +49,7 @@ def add_socket(app: FastAPI, desk: Desk, feed: Feed, door: Door) -> None:
             return
         await websocket.accept()
         try:
-            caller = await _identify(websocket, door)
+            caller, stays = await _identify(websocket, door)
         except RateLimitedError as exc:
             await asyncio.sleep(min(float(exc.fields["retry_after"]), _PATIENCE))
             await websocket.close(_UNAUTHORISED, "no valid key")
@@ -56,7 +59,7 @@ def add_socket(app: FastAPI, desk: Desk, feed: Feed, door: Door) -> None:
             return
         except WebSocketDisconnect:
             return
-        await _Conversation(websocket, caller, desk, feed, door.rates).go_on()
+        await _Conversation(websocket, caller, stays, desk, feed, door.rates).go_on()
 
     app.add_api_websocket_route("/api/ws", socket)
 
@@ -69,20 +72,24 @@ def _is_from_here(websocket: WebSocket, origins: Sequence[str]) -> bool:
     return origin.partition("://")[2] == websocket.headers.get("host")
 
 
-async def _identify(websocket: WebSocket, door: Door) -> Caller:
+async def _identify(websocket: WebSocket, door: Door) -> tuple[Caller, Stays]:
     header = websocket.headers.get("authorization")
     if header is None:
         first = orjson.loads(await asyncio.wait_for(_text(websocket), _PATIENCE))
         header = f"Bearer {first['key']}" if isinstance(first, dict) and isinstance(first.get("key"), str) else None
-    return door.identify(websocket.client.host if websocket.client else "", header)
+    caller = door.identify(websocket.client.host if websocket.client else "", header)
+    return caller, partial(door.stays, caller, header)
 
 
 class _Conversation:
     """One authenticated connection."""
 
-    def __init__(self, websocket: WebSocket, caller: Caller, desk: Desk, feed: Feed, rates: Rates) -> None:
+    def __init__(
+        self, websocket: WebSocket, caller: Caller, stays: Stays, desk: Desk, feed: Feed, rates: Rates
+    ) -> None:
         self._websocket = websocket
         self._caller = caller
+        self._stays = stays
         self._desk = desk
         self._feed = feed
         self._rates = rates
@@ -94,6 +101,9 @@ class _Conversation:
         try:
             while True:
                 text = await _text(self._websocket)
+                if not self._stays():
+                    await self._websocket.close(_UNAUTHORISED, "the key is valid no more")
+                    return
                 if len(self._tasks) >= _MOST_LISTENING:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE)
                 task = asyncio.create_task(self._take(text))
@@ -141,7 +151,8 @@ class _Conversation:
             subject = find_of(self._desk, self._caller, subject).id
             after = after or 0
         head = to_bytes({"id": identity})[:-1]
-        async with aclosing(self._feed.listen(str(self._caller.tenant), after=after, subject=subject)) as listening:
+        listened = self._feed.listen(str(self._caller.tenant), after=after, subject=subject, stays=self._stays)
+        async with aclosing(listened) as listening:
             async for lines in listening:
                 for line in lines:
                     await self._send(head + b',"event":' + line.data + b"}")
