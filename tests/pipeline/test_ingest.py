@@ -28,8 +28,8 @@ from fairlead.pipeline.intake.claims import Claims
 from fairlead.pipeline.intake.fetching import Content
 from fairlead.pipeline.intake.intake import Intake
 from fairlead.pipeline.intake.knowledge import Knowledge
-from fairlead.pipeline.intake.pool import AnalystPool
-from fairlead.pipeline.intake.understanding import Task, understand, without_repetitions
+from fairlead.pipeline.intake.pool import AnalystPool, Task
+from fairlead.pipeline.intake.understanding import understand, without_repetitions
 from fairlead.pipeline.jobs import JobRequest, job_view
 from fairlead.pipeline.sources import DocumentRef
 from fairlead.pipeline.sources.opening import Sources, open_sources
@@ -515,8 +515,7 @@ def test_two_processes_share_one_queue(tmp_path: Path) -> None:
 def test_the_processes_of_a_killed_worker_end_with_it(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
-        "from fairlead.pipeline.intake.pool import AnalystPool\n"
-        "from fairlead.pipeline.intake.understanding import Task\n"
+        "from fairlead.pipeline.intake.pool import AnalystPool, Task\n"
         "async def main():\n"
         "    pool = AnalystPool(1)\n"
         "    task = Task({'id': 'd', 'title': 't', 'kind': 'text', 'origin': 'x:y'}, 'text')\n"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from fairlead.pipeline.analyse import ANALYSIS_VERSION, analyse
 from fairlead.pipeline.analysis.duplicates import resemblance, sketch_of_words
 from fairlead.pipeline.documents import Document, checksum
+from fairlead.pipeline.intake.pool import Task
 from fairlead.pipeline.parsing import parse_bytes
 from fairlead.pipeline.passages import passages
 from fairlead.pipeline.privacy import redact_segments
@@ -25,15 +26,6 @@ SAME = 0.9
 _MOST_ENTITIES = 12
 _MOST_RELATED = 5
 _SKETCH_PROBES = 8
-
-
-class Task(NamedTuple):
-    """One document to understand. ``known`` is the fingerprint that memory has of it, or empty."""
-
-    ref: Mapping[str, Any]
-    form: str = ""
-    redact: bool = False
-    known: str = ""
 
 
 def fingerprint_of(digest: str, *, redact: bool) -> str:

@@ -22,8 +22,7 @@ from fairlead.memory import Memory
 from fairlead.pipeline.intake.claims import BEAT_S, Claims
 from fairlead.pipeline.intake.fetching import Content, Several, Unchanged, fetch, is_local
 from fairlead.pipeline.intake.knowledge import Knowledge
-from fairlead.pipeline.intake.pool import AnalystPool
-from fairlead.pipeline.intake.understanding import Task
+from fairlead.pipeline.intake.pool import AnalystPool, Task
 from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.pipeline.sources.opening import Sources
 from fairlead.store import Database
@@ -252,6 +251,8 @@ class Worker:
         options = self._options
         if is_local(job.address):
             return await fetch(job, self._sources, options.media)
+        if not self.pool.pids:
+            await self.pool.warm()
         async with self._fetches:
             # Back-pressure: while too much waits to be understood, nothing new is fetched.
             await self._room.wait()
