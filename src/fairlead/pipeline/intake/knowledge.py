@@ -52,7 +52,8 @@ class Knowledge:
         # Imported here: a worker leaves analysis, and what that loads, to its processes.
         from fairlead.pipeline.intake.understanding import fingerprint_of
 
-        as_now = fingerprint_of(item.checksum, redact=bool(job.options.get("redact")))
+        redact, overlap = bool(job.options.get("redact")), int(job.options.get("overlap") or 0)
+        as_now = fingerprint_of(item.checksum, redact=redact, overlap=overlap)
         return Position(**item.record["position"]) if item.fingerprint == as_now else START
 
     async def known(self, job: JobRow, source: str) -> str:

@@ -30,6 +30,7 @@ class Task(NamedTuple):
     ref: Mapping[str, Any]
     form: str = ""
     redact: bool = False
+    overlap: int = 0
     known: str = ""
 
 

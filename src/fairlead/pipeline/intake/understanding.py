@@ -28,9 +28,9 @@ _MOST_RELATED = 5
 _SKETCH_PROBES = 8
 
 
-def fingerprint_of(digest: str, *, redact: bool) -> str:
+def fingerprint_of(digest: str, *, redact: bool, overlap: int) -> str:
     """Names bytes and how they were understood: the same fingerprint gives the same passages."""
-    return f"{digest}:{ANALYSIS_VERSION}:{'redacted' if redact else 'whole'}"
+    return f"{digest}:{ANALYSIS_VERSION}:{'redacted' if redact else 'whole'}:{overlap}"
 
 
 def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
@@ -43,14 +43,14 @@ def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
     if data is None:
         data, form = read_bytes(ref)
     digest = checksum(data)
-    fingerprint = fingerprint_of(digest, redact=task.redact)
+    fingerprint = fingerprint_of(digest, redact=task.redact, overlap=task.overlap)
     if fingerprint == task.known:
         return {"unchanged": True, "checksum": digest}
     document = parse_bytes(ref, data, form)
     if task.redact:
         document = redact_segments(document)
     analysis = analyse(document)
-    kept, repeated = without_repetitions(passages(document))
+    kept, repeated = without_repetitions(passages(document, overlap=task.overlap))
     facts = document._asdict()
     del facts["segments"]
     return {
