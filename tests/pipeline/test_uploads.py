@@ -14,7 +14,7 @@ from fairlead.clock import SystemClock
 from fairlead.errors import InvalidInputError
 from fairlead.pipeline.formats.content_type import tell
 from fairlead.pipeline.intake import uploads
-from fairlead.pipeline.intake.uploads import receive_all
+from fairlead.pipeline.intake.uploads import Disk, receive_all
 from fairlead.tenancy import use_tenant
 from tests.pipeline.test_ingest import ACME, PIER, VTT, Desk
 
@@ -87,7 +87,7 @@ def test_what_is_too_large_or_finds_no_room_leaves_nothing(tmp_path: Path, monke
         os.replace(source, target)  # noqa: PTH105 - what the upload does
 
     given = [("large.txt", b"x" * 1001), ("full.txt", b"A text that finds no room."), ("fits.txt", b"A text.")]
-    result = receive_all(given, tmp_path, SystemClock(), move=move)
+    result = receive_all(given, tmp_path, SystemClock(), disk=Disk(move=move))
     assert [f.original for f in result.failures] == ["large.txt", "full.txt"]
     assert "1,000" in result.failures[0].remedy and "No space" in result.failures[1].error
     assert [path.name for path in tmp_path.iterdir()] == [result.files[0].path.name]

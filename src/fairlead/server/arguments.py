@@ -25,6 +25,8 @@ LOCAL_ONLY: Mapping[str, str] = {
     "jobs.run": "goes on; a server carries out jobs by itself",
     "watch.run": "goes on; a server looks by itself",
     "jobs.watch": "goes on; its events are streamed by /api/events",
+    "doctor": "tells of the machine and of all its tenants; of the server tells /health/detailed",
+    "publish.discord": "sends from this machine to an address that holds a password",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""
@@ -33,7 +35,6 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "events": frozenset({"follow"}),
     "ticket.events": frozenset({"follow"}),
     "ticket.close": frozenset({"command"}),
-    "doctor": frozenset({"migrate"}),
     "run": frozenset({"set", "focus"}),
     "runs.fork": frozenset({"set"}),
 }

@@ -8,8 +8,8 @@ kept then.
 from __future__ import annotations
 
 import asyncio
+import errno
 import mimetypes
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,12 +18,13 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fairlead.clock import Clock
-from fairlead.errors import InvalidInputError
+from fairlead.errors import InvalidInputError, StoreFullError
 from fairlead.pipeline.intake.uploads import (
+    DISK,
     MOST_BYTES,
     MOST_FILES,
+    Disk,
     Kept,
-    Move,
     Part,
     Receiving,
     place,
@@ -59,24 +60,32 @@ class Batch(NamedTuple):
 
 
 async def receive_batch(
-    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, move: Move = os.replace
+    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, disk: Disk = DISK
 ) -> Batch:
-    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken."""
+    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken.
+
+    What is answered as kept survives a power cut: files are synchronised before they are moved, and their folder
+    before the answer.
+    """
     began = clock.monotonic()
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise BadRequestError("the body is no multipart form.", remedy="Send multipart/form-data with files.")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    form = _Form(folder, options[b"boundary"])
+    form = _Form(folder, options[b"boundary"], disk)
     try:
         await form.read(chunks)
-        return await asyncio.to_thread(_batch, form.parts, folder, clock, began, move)
+        return await asyncio.to_thread(_batch, form.parts, folder, clock, began, disk)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFullError("there is no room left for the files.", remedy="Free some, and send them again.") from exc
     finally:
         await asyncio.to_thread(form.discard)
 
 
-def _batch(parts: list[Part], folder: Path, clock: Clock, began: float, move: Move) -> Batch:
-    placed = place(parts, folder, clock, move=move)
+def _batch(parts: list[Part], folder: Path, clock: Clock, began: float, disk: Disk) -> Batch:
+    placed = place(parts, folder, clock, disk=disk)
     placed = placed._replace(duration_ms=(clock.monotonic() - began) * 1000)
     status = 200 if placed.success else 207 if placed.partial_success else 500
     return Batch(status, placed.to_dict(), placed.files)
@@ -99,10 +108,11 @@ def type_of(given: str, name: str) -> str:
 class _Form:
     """A multipart body being read: files go to disk as they come."""
 
-    def __init__(self, folder: Path, boundary: bytes) -> None:
+    def __init__(self, folder: Path, boundary: bytes, disk: Disk) -> None:
+        self._disk = disk
         self.parts: list[Part] = []
         self._folder = folder
-        self._headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
         self._open: Receiving | None = None
         self._ended = False
@@ -154,11 +164,11 @@ class _Form:
         self._value += data
 
     def _end_header(self) -> None:
-        self._headers[self._field.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._headers[self._field.lower()] = self._value
         self._field = self._value = b""
 
     def _start_file(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if b"filename" not in options:
             return
         if options.get(b"name") != b"files":
@@ -166,8 +176,8 @@ class _Form:
         if len(self.parts) >= MOST_FILES:
             raise BadRequestError(f"there are more than {MOST_FILES} files.", remedy="Send fewer.", field="files")
         original = plain_name(options[b"filename"].decode("utf-8", "replace"))
-        type_of(self._headers.get("content-type", ""), original)
-        self._open = Receiving(self._folder, original, most=MOST_BYTES)
+        type_of(self._headers.get(b"content-type", b"").decode("latin-1"), original)
+        self._open = Receiving(self._folder, original, most=MOST_BYTES, disk=self._disk)
 
     def _write(self, data: bytes) -> None:
         if self._open is None:
@@ -192,4 +202,4 @@ class _Form:
         self._ended = True
 
 
-__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "receive_batch", "safe_name", "type_of"]
+__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "Disk", "receive_batch", "safe_name", "type_of"]

@@ -68,7 +68,7 @@ def open_runs(reader: Reader, tenant: str, most: int) -> list[Open]:
         " ORDER BY created DESC LIMIT ?",
         (tenant, most),
     )
-    return [Open(*row[:-1], bool(row[-1])) for row in rows]
+    return [Open._make((*row[:-1], bool(row[-1]))) for row in rows]
 
 
 def noted(reader: Reader, tenant: str, since: float, until: float, most: int) -> list[Noted]:

@@ -29,6 +29,7 @@ NOUNS: dict[str, str] = {
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
     "key": "who may call the server, and what was decided about each call",
+    "publish": "post a brief where people read it",
     "classifier": "train label sets of your own, and use them",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""

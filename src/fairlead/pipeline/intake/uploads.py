@@ -22,9 +22,18 @@ MOST_FILES = 20
 MOST_BYTES = 100 * 1024 * 1024
 _BLOCK = 1024 * 1024
 
-Move = Callable[[Path, Path], None]
 Given = str | Path | tuple[str, bytes] | tuple[str, BinaryIO]
 """A file's path, or a name with its bytes or with an open binary file."""
+
+
+class Disk(NamedTuple):
+    """What is asked of the file system: to put a file in its place, and to have written what was given to it."""
+
+    move: Callable[[Path, Path], None] = os.replace
+    sync: Callable[[int], None] = os.fsync
+
+
+DISK = Disk()
 
 
 class Part(NamedTuple):
@@ -107,9 +116,10 @@ class Receiving:
     Raises :class:`InvalidInputError` when it grows beyond ``most`` bytes, is empty, or is of no type that is taken.
     """
 
-    def __init__(self, folder: Path, original: str, *, most: int | None = None) -> None:
+    def __init__(self, folder: Path, original: str, *, most: int | None = None, disk: Disk = DISK) -> None:
         self.original = plain_name(original)
         self.size = 0
+        self._disk = disk
         self._most = MOST_BYTES if most is None else most
         self._temporary = folder / f".{new_id('part')}.part"
         self._file: BinaryIO | None = self._temporary.open("xb")
@@ -124,7 +134,10 @@ class Receiving:
         self._file.write(data)
 
     def complete(self) -> Part:
-        """The file, closed and looked at."""
+        """The file, on the disk and looked at."""
+        assert self._file is not None
+        self._file.flush()
+        self._disk.sync(self._file.fileno())
         self._close()
         if self.size == 0:
             raise InvalidInputError(f"{self.original[:200]!r} is empty.", remedy="Leave it out.", field="files")
@@ -141,7 +154,7 @@ class Receiving:
             self._file = None
 
 
-def receive_all(files: Iterable[Given], folder: Path, clock: Clock, *, move: Move = os.replace) -> UploadResult:
+def receive_all(files: Iterable[Given], folder: Path, clock: Clock, *, disk: Disk = DISK) -> UploadResult:
     """Takes files one after the other; what cannot be taken is told, and does not stop the others."""
     began = clock.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,18 +163,18 @@ def receive_all(files: Iterable[Given], folder: Path, clock: Clock, *, move: Mov
     for given in files:
         name = str(given[0]) if isinstance(given, tuple) else Path(given).name
         try:
-            parts.append(_received(given, name, folder))
+            parts.append(_received(given, name, folder, disk))
         except RefusedError as exc:
             failures.append(Failure(plain_name(name), exc.message, exc.remedy))
         except OSError as exc:
             failures.append(Failure(plain_name(name), exc.strerror or type(exc).__name__, "Check the file."))
-    placed = place(parts, folder, clock, move=move)
+    placed = place(parts, folder, clock, disk=disk)
     failed = (*failures, *placed.failures)
     return placed._replace(failures=failed, duration_ms=(clock.monotonic() - began) * 1000)
 
 
-def _received(given: Given, name: str, folder: Path) -> Part:
-    receiving = Receiving(folder, name)
+def _received(given: Given, name: str, folder: Path, disk: Disk) -> Part:
+    receiving = Receiving(folder, name, disk=disk)
     try:
         for block in _blocks(given):
             receiving.write(block)
@@ -178,8 +191,8 @@ def _received(given: Given, name: str, folder: Path) -> Part:
     return part
 
 
-def place(parts: Sequence[Part], folder: Path, clock: Clock, *, move: Move = os.replace) -> UploadResult:
-    """Moves complete files to their places, under names that no other file has."""
+def place(parts: Sequence[Part], folder: Path, clock: Clock, *, disk: Disk = DISK) -> UploadResult:
+    """Moves complete files to their places, under names that no other file has; what is kept survives a power cut."""
     stamp = isoformat(clock.now())[:19].replace(":", "-")
     kept: list[Kept] = []
     failures: list[Failure] = []
@@ -187,7 +200,7 @@ def place(parts: Sequence[Part], folder: Path, clock: Clock, *, move: Move = os.
         # The time alone would give two files of one second the same place.
         name = f"{stamp}_{new_id('up')}_{safe_name(part.original)}"[:255]
         try:
-            move(part.temporary, folder / name)
+            disk.move(part.temporary, folder / name)
         except OSError as exc:
             part.temporary.unlink(missing_ok=True)
             failures.append(
@@ -195,7 +208,17 @@ def place(parts: Sequence[Part], folder: Path, clock: Clock, *, move: Move = os.
             )
         else:
             kept.append(Kept(part.original, f"uploads/{name}", folder / name, part.size, *part.told))
+    if kept:
+        _sync_folder(folder, disk)
     return UploadResult(tuple(kept), tuple(failures))
+
+
+def _sync_folder(folder: Path, disk: Disk) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        disk.sync(number)
+    finally:
+        os.close(number)
 
 
 def _blocks(given: Given) -> Iterable[bytes]:
