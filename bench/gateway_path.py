@@ -67,10 +67,11 @@ async def cpu_ms(call: Callable[[], Any]) -> float:
 async def measure(folder: Path, url: str, calls: int) -> dict[str, float]:
     from pydantic_ai.models import ModelRequestParameters
 
+    from fairlead.breaker import Breaker
     from fairlead.gateway import GenerationRequest, Usage
     from fairlead.gateway.backends import Answer
     from fairlead.gateway.providers.clients import settings_for, to_messages
-    from fairlead.gateway.resilience.breaker import Breaker, BreakerRules
+    from fairlead.gateway.traffic import BREAKING
     from fairlead.tenancy import make_tenant, use_tenant
 
     gateway, database = build(folder, url)
@@ -114,7 +115,7 @@ async def measure(folder: Path, url: str, calls: int) -> dict[str, float]:
         found["route_ms"] = statistics.median(spent)
         waits = []
         for _ in range(60):
-            gateway.traffic._breakers["dead"] = Breaker(BreakerRules())
+            gateway.traffic._breakers["dead"] = Breaker(BREAKING)
             before = time.perf_counter()
             answer = await gateway.generate(request._replace(model_preference="dead:m"))
             whole = time.perf_counter() - before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +19,15 @@ from fairlead.store.runs import SqlRunStore
 from fairlead.tenancy import Tenant, make_tenant, use_tenant
 
 if TYPE_CHECKING:
-    from fairlead.agents import AgentRegistry
+    from fairlead.agents import AgentRegistry, AgentSpec
+    from fairlead.agents.kept import KeptAgents
+    from fairlead.breaker import BreakerPolicy
     from fairlead.gateway.gateway import Gateway
     from fairlead.memory import Memory
+    from fairlead.pipeline.intake.intake import Intake
     from fairlead.result import StepResult
     from fairlead.runtime import Node, RunHandle, Runtime, StepContext, Unrecovered
+    from fairlead.runtime.middleware import Middleware
     from fairlead.runtime.step import Invoke
 
 
@@ -38,7 +42,15 @@ class Fairlead:
     way, so that it goes on the next time. Inside the block the settings' tenant is current.
     """
 
-    def __init__(self, settings: Settings, database: Database, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        clock: Clock | None = None,
+        middleware: Sequence[Middleware] = (),
+        breaker: BreakerPolicy | None = None,
+    ) -> None:
         self.settings = settings
         self.database = database
         self.clock = clock or SystemClock()
@@ -46,14 +58,29 @@ class Fairlead:
         self.recovered: list[RunHandle] = []
         self.unrecovered: list[Unrecovered] = []
         self._agents: AgentRegistry | None = None
+        self._kept_agents: KeptAgents | None = None
         self._memory: Memory | None = None
         self._gateway: Gateway | None = None
+        self._intake: Intake | None = None
         self._runtime: Runtime | None = None
+        self._middleware = tuple(middleware)
+        self._breaker = breaker
         self._stack = AsyncExitStack()
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, create: bool = True) -> Fairlead:
-        """Opens the store. With ``create=False`` nothing on disk is made or changed by opening."""
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        create: bool = True,
+        middleware: Sequence[Middleware] = (),
+        breaker: BreakerPolicy | None = None,
+    ) -> Fairlead:
+        """Opens the store. With ``create=False`` nothing on disk is made or changed by opening.
+
+        ``middleware`` is put around the calls of steps, inside the built-in ones; ``breaker`` says when the breaker of
+        an agent opens.
+        """
         bus = EventBus()
         database = open_database(
             settings.database,
@@ -62,7 +89,7 @@ class Fairlead:
             poll_interval=settings.poll_interval,
             create=create,
         )
-        return cls(settings, database)
+        return cls(settings, database, middleware=middleware, breaker=breaker)
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,16 +120,66 @@ class Fairlead:
         return self._gateway
 
     @property
+    def intake(self) -> Intake:
+        """What takes sources in: jobs, workers, uploads and watches."""
+        if self._intake is None:
+            from fairlead.pipeline.intake.intake import Intake
+            from fairlead.pipeline.sources.opening import open_sources
+            from fairlead.pipeline.sources.options import load_options
+
+            home = self.settings.home
+            sources = open_sources(load_options(home), self.clock)
+            self._intake = Intake(self.database, self.memory, self.clock, home, sources)
+        return self._intake
+
+    @property
     def agents(self) -> AgentRegistry:
-        """The registry, with the built-in agents in it."""
+        """The registry: the built-in agents, those registered here, and those kept for the current tenant."""
         if self._agents is None:
             from fairlead.agents import AgentRegistry
             from fairlead.pipeline.agents import content_agents
 
-            self._agents = AgentRegistry()
+            self._agents = AgentRegistry(self.kept_agents)
             for agent in content_agents(self.memory, self.settings.home):
                 self._agents.register(agent)
         return self._agents
+
+    @property
+    def kept_agents(self) -> KeptAgents:
+        """The agents that are kept in the store for the current tenant."""
+        if self._kept_agents is None:
+            from fairlead.agents.kept import KeptAgents
+
+            self._kept_agents = KeptAgents(self.database, self.clock, self.make_agent)
+        return self._kept_agents
+
+    def make_agent(self, spec: AgentSpec) -> Any:
+        """The language-model agent that a spec describes. Its requests go through the gateway.
+
+        Its tools are agents that the program registered, by name, and functions of this machine as ``module:function``.
+        """
+        from fairlead.agents.llm import LlmAgent
+        from fairlead.gateway import GatewayModel
+
+        def resolve(name: str) -> Any:
+            return GatewayModel(self.gateway, name)
+
+        routed = spec if spec.model is not None else spec.model_copy(update={"model": "auto"})
+        return LlmAgent.from_spec(routed, tools=[self._tool(name) for name in spec.tools], resolve=resolve)
+
+    def _tool(self, name: str) -> Any:
+        module, colon, attribute = name.partition(":")
+        if colon:
+            found = getattr(_import(module), attribute, None)
+            if callable(found):
+                return found
+        elif self.agents.is_of_program(name):
+            return self.agents.resolve(name)
+        raise NotFoundError(
+            f"there is no tool {name!r}.",
+            remedy="Name an agent that the program registered, or a function as module:function.",
+            tool=name,
+        )
 
     @property
     def runtime(self) -> Runtime:
@@ -121,7 +198,8 @@ class Fairlead:
 
     async def open_runtime(self, *, recover: bool) -> None:
         """Starts to carry out runs; with ``recover`` takes up at once what a dead process left running."""
-        from fairlead.runtime import Runtime, RuntimeOptions
+        from fairlead.gateway.present import use_gateway
+        from fairlead.runtime import BreakerPolicy, Runtime, RuntimeOptions
 
         settings = self.settings
         options = RuntimeOptions(
@@ -131,6 +209,7 @@ class Fairlead:
             shutdown_grace=settings.shutdown_grace,
             max_result_bytes=settings.max_result_bytes,
             command_allow=settings.command_allow,
+            breaker=self._breaker or BreakerPolicy(),
         )
         runtime = Runtime(
             self.store,
@@ -138,9 +217,10 @@ class Fairlead:
             owners=settings.home / "owners",
             resolve=lambda name: self.agents.resolve(name),
             clock=self.clock,
-            middleware=(AttributedCalls(),),
+            middleware=(AttributedCalls(lambda: self.gateway), *self._middleware),
         )
         self._stack.enter_context(use_tenant(self.tenant))
+        self._stack.enter_context(use_gateway(lambda: self.gateway))
         self._runtime = await runtime.open()
         if recover:
             await self.recover()
@@ -158,6 +238,9 @@ class Fairlead:
         if self._gateway is not None:
             await self._gateway.close()
             self._gateway = None
+        if self._intake is not None:
+            await self._intake.close()
+            self._intake = None
         await self._stack.aclose()
         await asyncio.to_thread(self.database.close)
         return released
@@ -273,20 +356,35 @@ def _import(place: str) -> ModuleType:
 
 
 class AttributedCalls:
-    """Names run, step and agent around every step, so that a model call within is billed to them."""
+    """Puts the gateway in force around every step and names run, step and agent, so that a model call within goes
+    through it and is billed to them."""
+
+    def __init__(self, gateway: Callable[[], Gateway]) -> None:
+        self._gateway = gateway
 
     def wrap(self, node: Node, agent: str | None, call: Invoke) -> Invoke:
         from fairlead.gateway.attribution import attribute
+        from fairlead.gateway.present import use_gateway
 
         async def invoke(step: StepContext) -> StepResult:
-            with attribute(run=step.run_id, step=step.key, agent=agent or ""):
+            with use_gateway(self._gateway), attribute(run=step.run_id, step=step.key, agent=agent or ""):
                 return await call(step)
 
         return invoke
 
 
 def open(  # noqa: A001 - read as `fairlead.open(...)`
-    home: str | None = None, *, tenant: str | None = None, workspace: str | None = None, **settings: Any
+    home: str | None = None,
+    *,
+    tenant: str | None = None,
+    workspace: str | None = None,
+    middleware: Sequence[Middleware] = (),
+    breaker: BreakerPolicy | None = None,
+    **settings: Any,
 ) -> Fairlead:
-    """Opens Fairlead for use in ``async with``. Keyword arguments are settings; see the settings reference."""
-    return Fairlead.from_settings(load_settings({"home": home, "tenant": tenant, "workspace": workspace, **settings}))
+    """Opens Fairlead for use in ``async with``. Keyword arguments are settings; see the settings reference.
+
+    ``middleware`` and ``breaker`` are objects and so no settings: see :meth:`Fairlead.from_settings`.
+    """
+    loaded = load_settings({"home": home, "tenant": tenant, "workspace": workspace, **settings})
+    return Fairlead.from_settings(loaded, middleware=middleware, breaker=breaker)

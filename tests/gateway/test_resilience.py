@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.breaker import Breaker, BreakerPolicy
 from fairlead.errors import (
     BudgetError,
     BudgetReachedError,
@@ -19,7 +20,6 @@ from fairlead.errors import (
     StoreFullError,
     UnavailableError,
 )
-from fairlead.gateway.resilience.breaker import Breaker, BreakerRules
 from fairlead.gateway.resilience.limits import Limiter, LimitRules
 from fairlead.gateway.resilience.retry import certainly_unbilled, delay, worth_falling_back, worth_retrying
 from tests.gateway.support import HandClock
@@ -43,53 +43,53 @@ def test_waits_grow_and_stay_bounded(attempt: int, seed: int) -> None:
 
 def test_a_breaker_opens_on_a_row_of_failures_and_probes_once() -> None:
     states: list[str] = []
-    breaker = Breaker(BreakerRules(failures_in_row=3, cooldown=10), states.append)
+    breaker = Breaker(BreakerPolicy(failures=3, cooldown=10), states.append)
     for _ in range(3):
-        assert breaker.admits(0)
-        breaker.record(False, 0)
-    assert not breaker.admits(9.9)
+        assert breaker.admit(0)
+        breaker.record(True, 0)
+    assert not breaker.admit(9.9)
     assert breaker.would_admit(10)
-    assert breaker.admits(10) and not breaker.admits(10)
-    breaker.record(False, 10)
-    assert not breaker.admits(19)
-    assert breaker.admits(20)
-    breaker.record(True, 20)
-    assert breaker.admits(20) and breaker.admits(20)
+    assert breaker.admit(10) and not breaker.admit(10)
+    breaker.record(True, 10)
+    assert not breaker.admit(19)
+    assert breaker.admit(20)
+    breaker.record(False, 20)
+    assert breaker.admit(20) and breaker.admit(20)
     assert states == ["opened", "half_opened", "opened", "half_opened", "closed"]
 
 
 def test_a_breaker_opens_on_a_share_of_failures() -> None:
-    breaker = Breaker(BreakerRules(failures_in_row=100, least_calls=10))
+    breaker = Breaker(BreakerPolicy(failures=100, share=0.5))
     for n in range(10):
-        assert breaker.admits(0)
-        breaker.record(n % 2 == 0, 0)
+        assert breaker.admit(0)
+        breaker.record(n % 2 == 1, 0)
     assert breaker.state == "open"
 
 
 def test_a_probe_that_says_nothing_is_given_back() -> None:
-    breaker = Breaker(BreakerRules(failures_in_row=1, cooldown=1))
-    breaker.record(False, 0)
-    assert breaker.admits(2) and not breaker.admits(2)
-    breaker.forget()
-    assert breaker.admits(2)
+    breaker = Breaker(BreakerPolicy(failures=1, cooldown=1))
+    breaker.record(True, 0)
+    assert breaker.admit(2) and not breaker.admit(2)
+    breaker.withdraw()
+    assert breaker.admit(2)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "bad", "forget"]), st.floats(0, 20)), max_size=60))
 def test_a_half_open_breaker_never_lets_two_probes_through(steps: list[tuple[str, float]]) -> None:
-    breaker = Breaker(BreakerRules(failures_in_row=2, cooldown=5))
+    breaker = Breaker(BreakerPolicy(failures=2, cooldown=5))
     now, probes = 0.0, 0
     for step, wait in steps:
         now += wait
         if step == "admit":
-            admitted = breaker.admits(now)
+            admitted = breaker.admit(now)
             if breaker.state == "half_open" and admitted:
                 probes += 1
                 assert probes == 1
         elif step == "forget":
-            breaker.forget()
+            breaker.withdraw()
             probes = 0
         else:
-            breaker.record(step == "ok", now)
+            breaker.record(step == "bad", now)
             probes = 0
 
 

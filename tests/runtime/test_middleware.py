@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.breaker import Breaker, BreakerPolicy, BreakerState
 from fairlead.errors import RateLimitedError, UnavailableError
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime import Edge, Node, Retry, Rewrite, Runtime, RuntimeOptions, StepContext, Veto, Workflow
-from fairlead.runtime.breaker import Breaker, BreakerPolicy, BreakerState
 from fairlead.runtime.limits import AdaptiveLimiter, Limiter
 from fairlead.runtime.middleware import decide_permission, retry_delay
 from fairlead.testing.clock import StillClock
@@ -162,7 +162,7 @@ def test_breaker_properties(calls: list[tuple[str, float]]) -> None:
     now, in_a_row = 0.0, 0
     for outcome, wait in calls:
         now += wait
-        before, opened_at = breaker.state, breaker.opened_at
+        before, opened_at = breaker.state, now - (policy.cooldown - breaker.retry_after(now))
         admitted = breaker.admit(now)
         if before is BreakerState.OPEN:
             assert admitted == (now - opened_at >= policy.cooldown)

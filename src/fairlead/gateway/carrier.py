@@ -41,7 +41,8 @@ Check = Callable[[Answer], Verdict]
 
 
 class Job(NamedTuple):
-    """One request on its way. ``text`` is what is sent, for counting; ``estimated`` its tokens as estimated once."""
+    """One request on its way. ``text`` is what is sent, for counting; ``estimated`` its tokens as estimated
+    once, ``attempts`` the most calls to one model."""
 
     request_id: str
     attribution: Attribution
@@ -49,6 +50,7 @@ class Job(NamedTuple):
     text: str
     estimated: int
     max_tokens: int
+    attempts: int = 1
     cost_limit_nano: int | None = None
     tokens_saved: int = 0
 
@@ -118,22 +120,22 @@ class Carrier:
         last: FairleadError | None = None
         for at, model_id in enumerate(chain):
             info = self._catalogue.get(model_id)
-            for number in range(1, self._policy.attempts + 1):
+            for number in range(1, job.attempts + 1):
                 try:
                     return await self._attempt(job, info, attempts, send, check)
                 except FairleadError as exc:
                     last = exc
                     if not worth_falling_back(exc):
                         raise
-                    if not self._again(exc, number, info, chain[at + 1 :]):
+                    if not self._again(exc, number, job.attempts, info, chain[at + 1 :]):
                         break
                     await self._sleep(delay(number, self._random, exc.fields.get("retry_after")))
         assert last is not None
         raise last
 
-    def _again(self, exc: FairleadError, number: int, info: ModelInfo, others: tuple[str, ...]) -> bool:
+    def _again(self, exc: FairleadError, number: int, attempts: int, info: ModelInfo, others: tuple[str, ...]) -> bool:
         """Whether the same model is asked again before another is."""
-        if isinstance(exc, BreakerOpenError) or not worth_retrying(exc, number, self._policy.attempts):
+        if isinstance(exc, BreakerOpenError) or not worth_retrying(exc, number, attempts):
             return False
         # Where nobody listens, waiting helps less than somebody else who does.
         unreachable = isinstance(exc, NetworkError) and not exc.fields.get("sent")
@@ -189,7 +191,7 @@ class Carrier:
         last: FairleadError | None = None
         for at, model_id in enumerate(job.decision.chain):
             info = self._catalogue.get(model_id)
-            for number in range(1, self._policy.attempts + 1):
+            for number in range(1, job.attempts + 1):
                 began = False
                 try:
                     async with self._admitted(job, info, attempts) as trip, opener(info) as stream:
@@ -207,7 +209,7 @@ class Carrier:
                     last = exc
                     if began or not worth_falling_back(exc):
                         raise
-                    if not self._again(exc, number, info, job.decision.chain[at + 1 :]):
+                    if not self._again(exc, number, job.attempts, info, job.decision.chain[at + 1 :]):
                         break
                     await self._sleep(delay(number, self._random, exc.fields.get("retry_after")))
         assert last is not None
@@ -219,7 +221,7 @@ class Carrier:
     async def _admitted(self, job: Job, info: ModelInfo, attempts: Attempts) -> AsyncIterator[Trip]:
         """Budget, breaker and limits around one call; however it ends, it is settled and written to ``attempts``."""
         lane = self._traffic.lane(info, job.attribution)
-        if not lane.breaker.admits(self._clock.monotonic()):
+        if not lane.breaker.admit(self._clock.monotonic()):
             raise BreakerOpenError(
                 f"{info.provider} has failed repeatedly, so {info.id} is not called for now.",
                 remedy="Wait for its breaker to close, or allow fallback.",
@@ -232,7 +234,7 @@ class Carrier:
             trip = Trip(self, job, await self._ledger.reserve(ask), attempts, count.tokens)
             await lane.enter(count.most)
         except BaseException as exc:
-            lane.breaker.forget()
+            lane.breaker.withdraw()
             if trip is not None:
                 await trip.fail(exc, sent=False)
             raise
@@ -247,14 +249,14 @@ class Carrier:
             limited = isinstance(exc, RateLimitedError)
             retry_after = exc.fields.get("retry_after") if isinstance(exc, FairleadError) else None
             if isinstance(exc, RetryError) and not limited:
-                lane.breaker.record(False, self._clock.monotonic())
+                lane.breaker.record(True, self._clock.monotonic())
             else:
-                lane.breaker.forget()
+                lane.breaker.withdraw()
             await trip.fail(exc)
             raise
         finally:
             if ok:
-                lane.breaker.record(True, self._clock.monotonic())
+                lane.breaker.record(False, self._clock.monotonic())
             lane.leave(ok=ok, limited=limited, retry_after=retry_after)
 
     def _ask(self, job: Job, info: ModelInfo, input_tokens: int, attempt: int) -> Ask:

@@ -28,6 +28,10 @@ _QUALITY_PRIOR = {"local": 0.55, "cheap": 0.7, "standard": 0.8, "premium": 0.9}
 EXTRACTIVE = "local/extractive"
 EXTRACTIVE_TASKS = frozenset({"summarise", "answer", "classify", "extract"})
 
+_IN_PROCESS = {"test": True, "function": False}
+"""What pydantic-ai calls models that are Python objects, and whether they certainly cost nothing: a function may call
+whom it likes, so what it costs is unknown until configuration states it."""
+
 _PRICE_BOOK_NAMES = {
     "openai-chat": "openai",
     "openai-responses": "openai",
@@ -110,6 +114,36 @@ class Catalogue:
             found = self._known[model_id] = self._build(model_id)
         return found
 
+    def brought(self, system: str, name: str, base_url: str | None) -> ModelInfo:
+        """The entry of a model that comes with a client of its own, by what the client says it is.
+
+        A client that talks to another server than the vendor's has that server's name in its id. Its price is unknown
+        unless configuration states it under that id: who else serves a vendor's model may ask another price for it.
+        """
+        provider, elsewhere = system, base_url is not None and not self._is_vendors(system, base_url)
+        if base_url is not None and elsewhere:
+            provider = f"{system}@{base_url.partition('://')[2].partition('/')[0].partition(':')[0]}"
+        model_id = f"{provider}:{name}"
+        found = self._known.get(model_id)
+        if found is None:
+            found = self._build(model_id, book=not elsewhere)
+            if base_url is None and system in _IN_PROCESS:
+                # They share no provider, so one that keeps failing says nothing about the others.
+                found = found._replace(provider=model_id)
+            self._known[model_id] = found
+        return found
+
+    def _is_vendors(self, system: str, base_url: str) -> bool:
+        """Whether an address is where the price book knows the vendor to be, or where configuration says it is."""
+        spec = self._config.providers.get(system)
+        if spec is not None and spec.base_url:
+            return spec.base_url.rstrip("/") == base_url.rstrip("/")
+        try:
+            found = _snapshot().find_provider(None, None, base_url)
+        except LookupError:
+            return False
+        return bool(found.id == _PRICE_BOOK_NAMES.get(system, system))
+
     def pool(self) -> tuple[ModelInfo, ...]:
         """What the router may choose among: the local tier first, then the configured models in their order."""
         return (_EXTRACTIVE_INFO, *(self.get(m) for m in self._config.models if m != EXTRACTIVE))
@@ -137,7 +171,7 @@ class Catalogue:
     def known_ids(self) -> Iterable[str]:
         return (EXTRACTIVE, *self._config.models)
 
-    def _build(self, model_id: str) -> ModelInfo:
+    def _build(self, model_id: str, *, book: bool = True) -> ModelInfo:
         provider, _, name = model_id.partition(":")
         if not name or provider == "local":
             raise NotFoundError(
@@ -148,8 +182,8 @@ class Catalogue:
             )
         spec = self._config.providers.get(provider, ProviderSpec(provider))
         stated = self._config.overrides.get(model_id, {})
-        price, window, source = self._price(spec, model_id, name)
-        tier = str(stated.get("tier") or _tier(price, spec.local or spec.kind == "gguf"))
+        price, window, source = self._price(spec, model_id, name, book)
+        tier = str(stated.get("tier") or _tier(price, spec.local or spec.kind == "gguf" or price is FREE))
         if tier not in TIERS:
             raise InvalidInputError(
                 f"tier {tier!r} of {model_id} is not known (from {self._config.source}).",
@@ -176,13 +210,15 @@ class Catalogue:
             source=source,
         )
 
-    def _price(self, spec: ProviderSpec, model_id: str, name: str) -> tuple[Price | None, int | None, str]:
+    def _price(self, spec: ProviderSpec, model_id: str, name: str, book: bool) -> tuple[Price | None, int | None, str]:
         stated = override_price(self._config.overrides.get(model_id, {}), self._config.source)
         if stated is not None:
             return stated, None, self._config.source
         if spec.local or spec.kind == "gguf":
             return FREE, None, self._config.source
-        if spec.kind == "openai":
+        if _IN_PROCESS.get(spec.name):
+            return FREE, None, "built in"
+        if spec.kind == "openai" or not book:
             # Another server may carry a vendor's model name at another price, so the book is not asked by name.
             return None, None, self._config.source
         return self._from_book(spec.name, name)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fairlead.errors import InvalidInputError
 from fairlead.gateway.prices import to_nano
+
+if TYPE_CHECKING:
+    from fairlead.settings import Settings
 
 
 class Policy(NamedTuple):
@@ -77,6 +80,12 @@ def load_config(path: Path, *, models: tuple[str, ...] = ()) -> GatewayConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise InvalidInputError(f"{path} cannot be read: {exc}.", remedy="Mend or remove the file.") from exc
     return parse_config(table, source=str(path), models=models)
+
+
+def config_of(settings: Settings) -> GatewayConfig:
+    """The configuration of a home folder: its ``gateway.toml``, and the models that the settings name."""
+    models = tuple(dict.fromkeys((*settings.models, settings.model)))
+    return load_config(settings.home / "gateway.toml", models=models)
 
 
 def parse_config(table: Mapping[str, Any], *, source: str = "mapping", models: tuple[str, ...] = ()) -> GatewayConfig:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock
-from fairlead.errors import AskError, FairleadError, InvalidInputError, StopError
+from fairlead.errors import AskError, FairleadError, InvalidInputError, NotFoundError, RefusedError, StopError
 from fairlead.gateway.attribution import Attribution, require_attribution
 from fairlead.gateway.backends import Answer, Backend, ExtractiveBackend
 from fairlead.gateway.budgets import BudgetBook
@@ -36,7 +36,11 @@ from fairlead.store.database import Database
 
 
 class Call(NamedTuple):
-    """A model call of any shape: what the router and the budgets must know, apart from what is sent."""
+    """A model call of any shape: what the router and the budgets must know, apart from what is sent.
+
+    ``brought`` says that the caller brings the client of the model that ``preference`` names: nothing is routed, and
+    it is asked once.
+    """
 
     prompt: str
     text: str
@@ -51,6 +55,7 @@ class Call(NamedTuple):
     floor: float | None = None
     tokens_saved: int = 0
     samples: int = 1
+    brought: bool = False
 
 
 class Gateway:
@@ -174,6 +179,29 @@ class Gateway:
         """Closes the clients of the running loop."""
         await self.clients.close()
 
+    def require(self, model_id: str) -> ModelInfo:
+        """The entry of a model that can be asked here, or for which another one stands in.
+
+        Raises :class:`NotFoundError` for what no provider could answer to, :class:`RefusedError` for what cannot be
+        called and has no stand-in, with the reason.
+        """
+        info = self.catalogue.get(model_id)
+        if info.id != EXTRACTIVE and not self.clients.knows(info):
+            raise NotFoundError(
+                f"there is no model {model_id!r}: nobody knows the provider {info.provider!r}.",
+                remedy="Check its name, or describe the provider in gateway.toml.",
+                model=model_id,
+            )
+        against = self.backend(info).ready(info)
+        others = (m for m in self.catalogue.pool() if m.id not in (model_id, EXTRACTIVE))
+        if against and all(self.backend(m).ready(m) for m in others):
+            raise RefusedError(
+                f"{model_id} cannot be asked: {against}.",
+                remedy="Set its key, name the provider in gateway.toml, or choose another model.",
+                model=model_id,
+            )
+        return info
+
     def backend(self, info: ModelInfo) -> Backend:
         return self._extractive if info.id == EXTRACTIVE else self.clients
 
@@ -203,17 +231,23 @@ class Gateway:
         )
 
     def _job(self, who: Attribution, request_id: str, call: Call) -> Job:
-        decision = self._decide(who, call, explore=True)
+        self._calibrate()
+        decision = _as_brought(call) if call.brought else self._decide(who, call, explore=True)
         limit = None if call.cost_limit is None else to_nano(call.cost_limit)
         # Every sample sends the whole text again.
         text = call.text * call.samples
-        return Job(request_id, who, decision, text, estimate_tokens(text), call.max_tokens, limit, call.tokens_saved)
+        attempts = 1 if call.brought else self.config.policy.attempts
+        estimated = estimate_tokens(text)
+        return Job(request_id, who, decision, text, estimated, call.max_tokens, attempts, limit, call.tokens_saved)
 
-    def _decide(self, who: Attribution, call: Call, *, explore: bool) -> Decision:
-        policy = self.config.policy
+    def _calibrate(self) -> None:
         if not self._calibrated:
             self._calibrated = True
             self.counter.restore(self.ledger.calibrations())
+
+    def _decide(self, who: Attribution, call: Call, *, explore: bool) -> Decision:
+        policy = self.config.policy
+        self._calibrate()
         count = self.counter.scale("", estimate_tokens(call.text), len(call.text.encode()))
         used = self.budgets.fraction_used(who)
         wanted = Wanted(
@@ -349,6 +383,11 @@ class TextFlow:
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self._streaming.__aiter__()
+
+
+def _as_brought(call: Call) -> Decision:
+    reasons = ("the caller brought this model along",)
+    return Decision(call.preference, (call.preference,), reasons, (), call.task_type)
 
 
 def _vocabularies(config: GatewayConfig) -> dict[str, Callable[[str], int]]:

@@ -10,15 +10,18 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from fairlead.breaker import Breaker, BreakerPolicy
 from fairlead.clock import Clock
 from fairlead.events import draft
 from fairlead.gateway.attribution import Attribution
 from fairlead.gateway.catalogue import Catalogue, ModelInfo
-from fairlead.gateway.resilience.breaker import Breaker, BreakerRules
 from fairlead.gateway.resilience.limits import Limiter, LimitRules
 from fairlead.store.database import Database
 
 SOURCE = "gateway.traffic"
+
+BREAKING = BreakerPolicy(share=0.5)
+"""Providers also fail by halves, so a share of failures opens their breakers too."""
 
 
 class Lane(NamedTuple):
@@ -52,13 +55,13 @@ class Traffic:
         clock: Clock,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        rules: BreakerRules | None = None,
+        breaking: BreakerPolicy = BREAKING,
     ) -> None:
         self._catalogue = catalogue
         self._database = database
         self._clock = clock
         self._sleep = sleep
-        self._rules = rules or BreakerRules()
+        self._breaking = breaking
         self._breakers: dict[str, Breaker] = {}
         self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Limiter]] = WeakKeyDictionary()
         self._tenant = ""
@@ -75,7 +78,9 @@ class Traffic:
     def breaker(self, provider: str) -> Breaker:
         found = self._breakers.get(provider)
         if found is None:
-            found = self._breakers[provider] = Breaker(self._rules, lambda s: self._tell(f"breaker.{s}", provider, {}))
+            found = self._breakers[provider] = Breaker(
+                self._breaking, lambda s: self._tell(f"breaker.{s}", provider, {})
+            )
         return found
 
     def down(self, info: ModelInfo) -> str:
@@ -87,7 +92,7 @@ class Traffic:
 
     def states(self) -> dict[str, str]:
         """Breaker states by provider."""
-        return {name: breaker.state for name, breaker in self._breakers.items()}
+        return {name: str(breaker.state) for name, breaker in self._breakers.items()}
 
     def _limiter(self, name: str, rules: LimitRules) -> Limiter:
         limiters = self._limiters.setdefault(asyncio.get_running_loop(), {})

@@ -87,8 +87,8 @@ def analyse_document(document: dict[str, Any]) -> dict[str, Any]:
 def passages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     """What memory keeps of a document, three to six sentences each, within one heading and one speaker.
 
-    ``{text, document, title, source, start_char, end_char, heading?, speaker?, start_s?, end_s?, about?}``; ``about``
-    names what the document is named after, on its opening.
+    ``{text, document, title, source, start_char, end_char, heading?, speaker?, start_s?, end_s?, times?, about?}``;
+    ``about`` names what the document is named after, on its opening.
     """
     from fairlead.pipeline.documents import Document
     from fairlead.pipeline.passages import passages

@@ -12,14 +12,17 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from fairlead.breaker import Breaker, BreakerPolicy, BreakerState
 from fairlead.clock import Clock
 from fairlead.errors import ForbiddenError
 from fairlead.result import ErrorCategory, StepResult
-from fairlead.runtime.breaker import OUTAGES, Breaker, BreakerPolicy, BreakerState
 from fairlead.runtime.graph import Node, Retry
 from fairlead.runtime.hooks import Hooks, Moment
 from fairlead.runtime.states import PermissionMode
 from fairlead.runtime.step import Invoke, StepContext
+
+OUTAGES = frozenset({ErrorCategory.NETWORK, ErrorCategory.TIMEOUT, ErrorCategory.SERVICE_UNAVAILABLE})
+"""What counts against a breaker: the other side did not answer. A refused or wrong request says nothing about it."""
 
 
 class Middleware(Protocol):

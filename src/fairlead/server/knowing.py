@@ -1,4 +1,4 @@
-"""Memory, questions and agents over the server: on the memory and registry that the server keeps open."""
+"""Memory, questions and workflows over the server: on the memory and the runtime that the server keeps open."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from fairlead.pipeline.answer import answer
 from fairlead.runtime.spec import load_template, template_names
 from fairlead.server.access import Caller
 from fairlead.server.desk import Desk
+from fairlead.verbs.memory import lines_of, page_of
 
 
 class Knowing:
-    """The verbs of memory and of what can be run, as a caller elsewhere gets them."""
+    """The verbs of memory and of workflows, as a caller elsewhere gets them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -21,9 +22,9 @@ class Knowing:
         desk.answers |= {
             "memory.add": self.remember,
             "memory.recall": self.recall,
+            "memory.export": self.export,
+            "memory.import": self.take_in,
             "ask": self.ask,
-            "agent.list": self.agents,
-            "agent.show": self.agent,
             "workflow.list": self.workflows,
         }
         for verb in ("show", "draw", "validate"):
@@ -60,6 +61,17 @@ class Knowing:
         )
         return {"query": given["query"], "hits": [hit.to_dict() for hit in hits]}
 
+    async def export(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        limit = min(given.get("limit", 500), 1000)
+        after, name = given.get("after", 0), given.get("name", "default")
+        return page_of(await self._lead.memory.upkeep.export_page(after, limit, name=name), limit)
+
+    async def take_in(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        done = await self._lead.memory.upkeep.import_lines(
+            lines_of(given.get("entries")), name=given.get("name", "default"), cause=f"key:{caller.actor}"
+        )
+        return done._asdict()
+
     async def ask(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         question = given["question"]
         if not question.strip():
@@ -70,18 +82,6 @@ class Knowing:
             {**hit.entry.metadata, "text": hit.entry.content, "source": hit.source, "score": hit.score} for hit in hits
         ]
         return {"question": question, **answer(question, passages)}
-
-    async def agents(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-        capability = given.get("capability")
-        registry = self._lead.agents
-        found = registry.discover(capability) if capability else list(registry)
-        items = [a.spec.model_dump(mode="json", exclude_defaults=True, exclude={"api_key"}) for a in found]
-        return {"items": items, "has_more": False}
-
-    async def agent(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-        spec: dict[str, Any] = self._lead.agents.resolve(given["agent"]).spec.model_dump(mode="json")
-        spec.pop("api_key", None)
-        return spec
 
     async def workflows(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """The shipped workflows, and those that the server's program registered."""

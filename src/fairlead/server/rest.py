@@ -13,17 +13,32 @@ from fairlead.errors import ConflictError, InvalidInputError
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import from_query
+from fairlead.server.carrying import LINES, sends_lines, wants_lines
 from fairlead.server.desk import Desk
-from fairlead.server.problems import MEDIA_TYPE, PROBLEM_SCHEMA, BadRequestError
+from fairlead.server.document import REFERENCE, answer_name
+from fairlead.server.problems import MEDIA_TYPE, BadRequestError
 from fairlead.store.keys import begin_answer, keep_answer
 from fairlead.verbs.table import Verb, param_schema
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _KEEP_ANSWERS = 24 * 3600.0
-_CREATED = frozenset({"run", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"})
+_CREATED = frozenset(
+    {
+        "run",
+        "runs.fork",
+        "agent.register",
+        "key.create",
+        "memory.add",
+        "ticket.create",
+        "epic.create",
+        "backlog.add",
+    }
+)
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+_KEYED = frozenset({"run", "runs.fork"})
+"""Verbs whose idempotency key is stored with the run that they make."""
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE + "Problem"}}}}
 _MEANINGS = {
     400: "the request cannot be read",
     401: "no valid key",
@@ -31,9 +46,14 @@ _MEANINGS = {
     403: "role, scope or policy do not allow it",
     404: "there is no such thing for this tenant",
     409: "the state does not allow it, or somebody else was first",
+    408: "it came too slowly",
+    412: "it is not as it was when the entity tag was given",
     413: "too many bytes",
+    415: "the body is compressed",
     422: "a value cannot be used",
+    428: "this key changes things only with If-Match",
     429: "too many requests",
+    431: "the headers are too large",
     500: "the server failed",
     501: "a part is not installed",
     503: "try again later",
@@ -46,9 +66,9 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     for verb in desk.verbs.values():
         path = "/api/" + (f"{verb.noun}/{verb.verb}" if verb.noun else verb.verb)
         if verb.changes:
-            _add(app, "POST", path, verb, _changing(desk, verb))
+            _add(app, desk, "POST", path, verb, _changing(desk, verb))
         else:
-            _add(app, "GET", path, verb, _reading(desk, verb))
+            _add(app, desk, "GET", path, verb, _reading(desk, verb))
     _add_resources(app, desk)
 
 
@@ -59,11 +79,13 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
         ("GET", "/api/runs", "runs.list", ()),
         ("GET", "/api/runs/{run}", "runs.show", ("run",)),
         ("GET", "/api/runs/{run}/trace", "trace", ("run",)),
+        ("GET", "/api/runs/{run}/checkpoints", "runs.checkpoints", ("run",)),
         *(
             ("POST", f"/api/runs/{{run}}/{word}", f"runs.{word}", ("run",))
-            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide")
+            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide", "fork")
         ),
         ("GET", "/api/agents", "agent.list", ()),
+        ("POST", "/api/agents", "agent.register", ()),
         ("GET", "/api/agents/{agent}", "agent.show", ("agent",)),
         ("GET", "/api/workflows", "workflow.list", ()),
         ("GET", "/api/workflows/{workflow}", "workflow.show", ("workflow",)),
@@ -80,10 +102,12 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
     for method, path, name, held in resources:
         verb = verbs[name]
         make = _reading if method == "GET" else _changing
-        _add(app, method, path, verb, make(desk, verb, held), held)
+        _add(app, desk, method, path, verb, make(desk, verb, held), held)
 
 
-def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, held: tuple[str, ...] = ()) -> None:
+def _add(
+    app: FastAPI, desk: Desk, method: str, path: str, verb: Verb, endpoint: Endpoint, held: tuple[str, ...] = ()
+) -> None:
     status = 201 if verb.name in _CREATED else 200
     app.add_api_route(
         path,
@@ -96,15 +120,24 @@ def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, h
         tags=[verb.noun or "fairlead"],
         status_code=status,
         response_class=Response,
-        responses=responses(status, conditional=method == "GET"),
-        openapi_extra=_described(method, verb, held),
+        responses=_answers(desk, verb, status, conditional=method == "GET"),
+        openapi_extra=_described(method, verb, held, lines=verb.name in desk.lines_in),
     )
 
 
-def responses(status: int, *, conditional: bool = False) -> dict[int | str, dict[str, Any]]:
+def _answers(desk: Desk, verb: Verb, status: int, *, conditional: bool) -> dict[int | str, dict[str, Any]]:
+    found = responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=conditional)
+    if verb.name in desk.lines_out:
+        found[status]["content"][LINES] = {"schema": {"type": "string"}}
+    return found
+
+
+def responses(
+    status: int, schema: Mapping[str, Any] | None = None, *, conditional: bool = False
+) -> dict[int | str, dict[str, Any]]:
     """What an operation may answer, for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {
-        status: {"description": "what the verb answers", "content": {"application/json": {"schema": {}}}}
+        status: {"description": "what it answers", "content": {"application/json": {"schema": schema or {}}}}
     }
     if conditional:
         found[304] = {"description": "unchanged since the entity tag that was given"}
@@ -113,7 +146,7 @@ def responses(status: int, *, conditional: bool = False) -> dict[int | str, dict
     return found
 
 
-def _described(method: str, verb: Verb, held: tuple[str, ...]) -> dict[str, Any]:
+def _described(method: str, verb: Verb, held: tuple[str, ...], *, lines: bool) -> dict[str, Any]:
     params: list[dict[str, Any]] = [
         {"name": n, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for n in held
     ]
@@ -128,12 +161,19 @@ def _described(method: str, verb: Verb, held: tuple[str, ...]) -> dict[str, Any]
     schema["properties"] = {n: s for n, s in schema["properties"].items() if n not in held}
     schema["required"] = [n for n in schema.get("required", ()) if n not in held]
     params.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}})
-    body = {"required": bool(schema["required"]), "content": {"application/json": {"schema": schema}}}
+    content = {"application/json": {"schema": schema}}
+    if lines:
+        content[LINES] = {"schema": {"type": "string"}}
+    body = {"required": bool(schema["required"]), "content": content}
     return {"parameters": params, "requestBody": body}
 
 
 def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
+    streamed = None if held else desk.lines_out.get(verb.name)
+
     async def endpoint(request: Request) -> Response:
+        if streamed is not None and wants_lines(request):
+            return await streamed(request)
         given = from_query(verb, request.query_params.multi_items())
         given = _with_held(given, request, held)
         value = await desk.call(caller_of(request), verb.name, given, request.state.request_id)
@@ -144,8 +184,11 @@ def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
 
 def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
     status = 201 if verb.name in _CREATED else 200
+    streamed = None if held else desk.lines_in.get(verb.name)
 
     async def endpoint(request: Request) -> Response:
+        if streamed is not None and sends_lines(request):
+            return await streamed(request)
         caller = caller_of(request)
         given = _with_held(await read_json(request), request, held)
         key = request.headers.get("idempotency-key")
@@ -153,9 +196,9 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         async def work() -> bytes:
             return to_bytes(await desk.call(caller, verb.name, given, request.state.request_id))
 
-        if key is None or ("key" in given and verb.name == "run"):
+        if key is None or ("key" in given and verb.name in _KEYED):
             return Response(await work(), status, media_type="application/json")
-        if verb.name == "run":
+        if verb.name in _KEYED:
             # The runtime keeps its own keys, in one transaction with the run.
             given["key"] = f"{caller.id}/{_checked_key(key)}"
             return Response(await work(), status, media_type="application/json")

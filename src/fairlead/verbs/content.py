@@ -1,4 +1,4 @@
-"""Verbs of content: analyse."""
+"""Verbs of content: ingest, analyse."""
 
 from __future__ import annotations
 
@@ -97,7 +97,85 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
     out.line()
 
 
+def ingest(
+    context: Context,
+    inputs: list[str],
+    tags: list[str] | None = None,
+    source: str = "",
+    name: str | None = None,
+    redact: bool = False,
+    limit: int | None = None,
+    priority: str = "medium",
+    wait: bool = True,
+    progress: bool = False,
+    processes: int | None = None,
+) -> Any:
+    from fairlead.verbs.taking_in import ingest_here
+
+    words = [tag for word in tags or () for tag in word.split(",") if tag.strip()]
+    options = {
+        "tags": words,
+        "source": source,
+        "name": name,
+        "redact": redact,
+        "limit": limit,
+        "priority": priority,
+    }
+    return ingest_here(context, inputs, options, wait=wait, progress=progress, processes=processes)
+
+
+def show_ingest(value: dict[str, Any], out: Output) -> None:
+    from fairlead.verbs.taking_in import print_taken_in
+
+    print_taken_in(value, out)
+
+
 VERBS: tuple[Verb, ...] = (
+    Verb(
+        "",
+        "ingest",
+        "take sources in: read, understand and remember them",
+        ingest,
+        params=(
+            Param(
+                "inputs",
+                "path",
+                "URLs, files and folders; - reads standard input",
+                positional=True,
+                required=True,
+                many=True,
+            ),
+            Param(
+                "tags",
+                "str",
+                "tags of what is remembered, also with commas between them",
+                many=True,
+                aliases=("-t", "--tag"),
+            ),
+            Param("source", "str", "the source that has to take it, where several could"),
+            Param("name", "str", "collection in memory; `content` unless stated"),
+            Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("limit", "int", "newest items of a channel or feed"),
+            Param(
+                "priority", "str", "what is done first", default="medium", choices=("low", "medium", "high", "critical")
+            ),
+            Param("wait", "bool", "carry it out here and now; --no-wait only puts it into the queue", default=True),
+            Param("progress", "bool", "also tell how far it is, with --json one line each time"),
+            Param("processes", "int", "processes for analysis; as many as there are cores unless stated"),
+        ),
+        show=show_ingest,
+        description=(
+            "Each source becomes a durable job: what was accepted survives a crash and is stored once. A source that "
+            "says what it said before is not written again; one that changed replaces its own passages only."
+        ),
+        examples=(
+            "fairlead ingest talks/ --tags talks",
+            "fairlead ingest https://example.org/post --workspace research",
+            "cat letter.txt | fairlead ingest -",
+        ),
+        role="operator",
+        changes=True,
+    ),
     Verb(
         "",
         "analyse",

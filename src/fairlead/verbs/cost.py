@@ -64,13 +64,13 @@ def forecast(context: Context, hours: int = 24 * 7) -> dict[str, Any]:
 def report(context: Context, reference: str, days: float = 30.0) -> dict[str, Any]:
     from fairlead.errors import InvalidInputError
     from fairlead.gateway.catalogue import Catalogue
-    from fairlead.gateway.config import load_config
+    from fairlead.gateway.config import config_of
     from fairlead.gateway.savings import report as replayed
     from fairlead.store.gateway import calls_of
 
     lead = context.open(create=False)
     try:
-        config = load_config(context.settings.home / "gateway.toml")
+        config = config_of(context.settings)
         price = Catalogue(config, lead.clock).get(reference).price
         if price is None:
             raise InvalidInputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairlead.verbs.table import Param, Verb
@@ -193,36 +193,66 @@ def erase(
     return _with_memory(context, work, create=True)
 
 
-def export(context: Context, path: str, name: str = "default") -> dict[str, Any]:
+def export(
+    context: Context, path: str | None = None, name: str = "default", after: int = 0, limit: int = 500
+) -> dict[str, Any]:
+    """Everything into a file; without a path a page of entries as they are exported."""
     from pathlib import Path
+
+    async def page(memory: Memory) -> dict[str, Any]:
+        return page_of(await memory.upkeep.export_page(after, limit, name=name), limit)
 
     async def work(memory: Memory) -> dict[str, Any]:
         lines = await memory.upkeep.export(name=name)
-        target = Path(path)
+        target = Path(str(path))
         partial = target.with_name(target.name + ".partial")
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         partial.replace(target)
         return {"path": str(target), "entries": len(lines) - 1}
 
-    return _with_memory(context, work, create=False)
+    return _with_memory(context, page if path is None else work, create=False)
 
 
-def import_file(context: Context, path: str, name: str = "default") -> dict[str, Any]:
+def page_of(entries: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """A page of exported entries; ``next`` is the cursor to go on from."""
+    more = len(entries) == limit
+    return {"items": list(entries), "has_more": more, "next": entries[-1]["cursor"] if more else None}
+
+
+def import_file(
+    context: Context, path: str | None = None, entries: list[Any] | None = None, name: str = "default"
+) -> dict[str, Any]:
     from pathlib import Path
 
     from fairlead.errors import InvalidInputError
 
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidInputError(f"path {path!r} cannot be read: {exc}.", remedy="Give an exported file.") from exc
+    if (path is None) == (entries is None):
+        raise InvalidInputError("import needs a file or entries, and one of them.", remedy="Give one.", field="path")
+    if entries is not None:
+        lines = lines_of(entries)
+    else:
+        try:
+            # Only a line feed ends a line here: texts may hold other line separators.
+            lines = Path(str(path)).read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise InvalidInputError(f"path {path!r} cannot be read: {exc}.", remedy="Give an exported file.") from exc
 
     async def work(memory: Memory) -> dict[str, Any]:
-        # Only a line feed ends a line here: texts may hold other line separators.
-        done = await memory.upkeep.import_lines(text.split("\n"), name=name, cause=context.cause)
+        done = await memory.upkeep.import_lines(lines, name=name, cause=context.cause)
         return done._asdict()
 
     return _with_memory(context, work, create=True)
+
+
+def lines_of(entries: Any) -> list[str]:
+    """Exported entries that were given as a list, as lines."""
+    import json
+
+    from fairlead.errors import InvalidInputError
+
+    if not isinstance(entries, list):
+        raise InvalidInputError("entries is no list.", remedy="Give a list of exported entries.", field="entries")
+    return [json.dumps(entry) for entry in entries]
 
 
 def verify(context: Context, name: str | None = None) -> dict[str, Any]:
@@ -491,7 +521,12 @@ VERBS: tuple[Verb, ...] = (
         "export",
         "write all entries to a file, one JSON object a line",
         export,
-        params=(Param("path", "path", "the file", positional=True, required=True), _NAME),
+        params=(
+            Param("path", "path", "the file; without it a page of entries is the answer", positional=True),
+            _NAME,
+            Param("after", "int", "`next` of the page before", default=0),
+            Param("limit", "int", "entries of a page", default=500),
+        ),
         show=_show_facts,
     ),
     Verb(
@@ -499,7 +534,11 @@ VERBS: tuple[Verb, ...] = (
         "import",
         "take in an exported file; what was erased here stays out",
         import_file,
-        params=(Param("path", "path", "the file", positional=True, required=True), _NAME),
+        params=(
+            Param("path", "path", "the file", positional=True),
+            Param("entries", "json", "the entries themselves, as a list"),
+            _NAME,
+        ),
         show=_show_facts,
         role="operator",
         changes=True,

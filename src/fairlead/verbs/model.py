@@ -18,22 +18,19 @@ if TYPE_CHECKING:
 def _catalogue(context: Context) -> Catalogue:
     from fairlead.clock import SystemClock
     from fairlead.gateway.catalogue import Catalogue
-    from fairlead.gateway.config import load_config
+    from fairlead.gateway.config import config_of
 
-    settings = context.settings
-    models = tuple(dict.fromkeys((*settings.models, settings.model)))
-    return Catalogue(load_config(settings.home / "gateway.toml", models=models), SystemClock())
+    return Catalogue(config_of(context.settings), SystemClock())
 
 
 @contextmanager
 def _gateway(context: Context) -> Iterator[Gateway]:
-    from fairlead.gateway.opening import open_gateway
     from fairlead.tenancy import use_tenant
 
     lead = context.open(create=True)
     try:
         with use_tenant(context.tenant):
-            yield open_gateway(context.settings, lead.database, clock=lead.clock)
+            yield lead.gateway
     finally:
         lead.database.close()
 

@@ -13,14 +13,15 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import Tool as AiTool
 from pydantic_ai.usage import UsageLimits
 
-from fairlead.agents.llm.control import StepControl
+from fairlead.agents.llm.control import Metering, StepControl
 from fairlead.agents.llm.faults import explain
-from fairlead.agents.llm.models import ResolveModel, resolve_by_name, resolve_model
+from fairlead.agents.llm.models import ResolveModel, resolve_by_gateway, resolve_model
 from fairlead.agents.llm.places import request_key
 from fairlead.agents.llm.tools import as_llm_tool, llm_tool, tool_name
 from fairlead.agents.spec import AgentSpec, Capability
 from fairlead.errors import InvalidInputError
 from fairlead.gateway.attribution import attribute
+from fairlead.gateway.present import present_gateway
 from fairlead.runtime.graph import REQUIRED, Node, Workflow
 from fairlead.runtime.step import ChildFailedError, StepContext, find_step
 
@@ -32,8 +33,10 @@ class LlmAgent:
     requests and tool calls are journaled and it obeys the run's controls; anywhere else it is the plain agent. Called
     with a prompt (text; anything else is given as JSON), it returns the agent's output.
 
-    ``resolve`` turns the names of models into models. ``deps`` are the agent's dependencies. With ``stream`` every
-    chunk of an answer is a sign of life to the step's idle timeout. ``policies`` are fields of
+    Wherever a gateway is in force, as in an opened Fairlead, every model request goes through it. ``resolve`` turns the
+    names of models into models, by default the gateway's; an agent without a model leaves the choice to the router.
+    ``deps`` are the agent's dependencies. With ``stream`` every chunk of an answer is a sign of life to the step's idle
+    timeout. ``policies`` are fields of
     :class:`~fairlead.runtime.graph.Node` (``retry``, ``timeout``, ``idle_timeout``, ``permission`` ...) that hold when
     the agent is run by itself.
     """
@@ -43,7 +46,7 @@ class LlmAgent:
         agent: AiAgent[Any, Any],
         *,
         spec: AgentSpec | None = None,
-        resolve: ResolveModel = resolve_by_name,
+        resolve: ResolveModel = resolve_by_gateway,
         deps: Any = None,
         limits: UsageLimits | None = None,
         stream: bool = False,
@@ -63,6 +66,7 @@ class LlmAgent:
         self.stream = stream
         self.policies = policies
         self._workflow: Workflow | None = None
+        self._any_model = False
 
     @classmethod
     def build(
@@ -110,7 +114,9 @@ class LlmAgent:
             output_type=output_type,
             tools=[as_llm_tool(tool) for tool in tools],
         )
-        return cls(agent, spec=spec, **options)
+        made = cls(agent, spec=spec, **options)
+        made._any_model = model is None and spec.model is None
+        return made
 
     @property
     def name(self) -> str:
@@ -175,15 +181,19 @@ class LlmAgent:
 
     async def _run(self, prompt: str, step: StepContext | None) -> Any:
         model, named = await self._starting_model(step)
-        control = [] if step is None else [StepControl(step, self.name, self.resolve, model=named, stream=self.stream)]
+        control = (
+            Metering() if step is None else StepControl(step, self.name, self.resolve, model=named, stream=self.stream)
+        )
         result = await self.agent.run(
-            prompt, model=model, deps=self.deps, usage_limits=self.limits, capabilities=control, infer_name=False
+            prompt, model=model, deps=self.deps, usage_limits=self.limits, capabilities=[control], infer_name=False
         )
         return result.output
 
     async def _starting_model(self, step: StepContext | None) -> tuple[Model | None, str | None]:
         """The model that the run names, or else the agent's; None for the one it was made with. And its name."""
         own = self.spec.model if self.agent.model is None else None
+        if self._any_model and present_gateway() is not None:
+            own = "auto"
         named = None if step is None else step.model
         if step is not None and named is not None:
             try:

@@ -14,13 +14,24 @@ from pydantic_ai.toolsets import AbstractToolset
 from pydantic_graph import End
 
 from fairlead.agents.llm.codecs import RESPONSE
-from fairlead.agents.llm.models import JournaledModel, ResolveModel, resolve_model
+from fairlead.agents.llm.models import JournaledModel, ResolveModel, on_the_gateway, resolve_model
 from fairlead.agents.llm.places import call_key, request_key
 from fairlead.agents.llm.toolset import JournaledToolset
+from fairlead.errors import BudgetReachedError
 from fairlead.runtime.middleware import decide_permission
 from fairlead.runtime.step import StepContext
 
 _YES = ("approve", "yes", "allow")
+
+
+class Metering(AbstractCapability[Any]):
+    """What an agent outside of a step has: its requests are budgeted and accounted for, and nothing else."""
+
+    def get_ordering(self) -> CapabilityOrdering:
+        return CapabilityOrdering(position="outermost")
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        return on_the_gateway(model)
 
 
 class StepControl(AbstractCapability[Any]):
@@ -43,7 +54,7 @@ class StepControl(AbstractCapability[Any]):
         return CapabilityOrdering(position="outermost")
 
     def get_wrapper_model(self, model: Model) -> Model:
-        return JournaledModel(model, self)
+        return JournaledModel(on_the_gateway(model), self)
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
         return JournaledToolset(toolset, self)
@@ -93,15 +104,32 @@ class StepControl(AbstractCapability[Any]):
         """The answer at this place in the journal, asked for when it is not there yet."""
         key = request_key(self._turn, self._answers + 1)
         replayed = self.step.kept(key) is not None
-        response: ModelResponse = await self.step.step(
-            f"model:{model_name}", ask, key=key, kind="model", codec=RESPONSE, **request
-        )
+        response = await self._within_budget(key, f"model:{model_name}", ask, request)
         self._answers += 1
         self.step.heartbeat()
         # In a later attempt of the same step what is replayed has been charged; after a crash it has not.
         if not replayed or self.step.attempt == 1:
             self._charge(response)
         return response
+
+    async def _within_budget(
+        self, key: str, name: str, ask: Callable[..., Awaitable[ModelResponse]], request: dict[str, Any]
+    ) -> ModelResponse:
+        """Asks; where a budget says to ask a person first, waits for one, who may raise it in the meantime."""
+        times = 0
+        while True:
+            try:
+                response: ModelResponse = await self.step.step(
+                    name, ask, key=key, kind="model", codec=RESPONSE, **request
+                )
+            except BudgetReachedError as exc:
+                times += 1
+                question = f"{exc.message} Try again?"
+                answer = await self.step.ask(question, key=f"{key}.budget#{times}")
+                if answer is not True and answer not in _YES:
+                    raise
+            else:
+                return response
 
     def _charge(self, response: ModelResponse) -> None:
         usage = response.usage

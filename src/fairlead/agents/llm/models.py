@@ -13,6 +13,8 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 
+from fairlead.gateway.present import present_gateway
+
 if TYPE_CHECKING:
     from fairlead.agents.llm.control import StepControl
 
@@ -32,9 +34,30 @@ def resolve_by_name(name: str) -> Model:
     return model
 
 
+def resolve_by_gateway(name: str) -> Model:
+    """The model of a name, asked through the gateway in force; through a client of its own where there is none."""
+    gateway = present_gateway()
+    if gateway is None:
+        return resolve_by_name(name)
+    from fairlead.gateway.providers.model import gateway_model
+
+    return gateway_model(gateway, name)
+
+
 async def resolve_model(resolve: ResolveModel, name: str) -> Model:
     model = resolve(name)
     return await model if inspect.isawaitable(model) else model
+
+
+def on_the_gateway(model: Model) -> Model:
+    """The model with its requests budgeted and accounted for, whoever made it; as it is where no gateway is in
+    force."""
+    gateway = present_gateway()
+    if gateway is None:
+        return model
+    from fairlead.gateway.providers.metered import metered
+
+    return metered(gateway, model)
 
 
 class JournaledModel(WrapperModel):

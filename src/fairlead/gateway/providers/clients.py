@@ -66,6 +66,22 @@ class ClientBackend:
             return f"{' or '.join(names)} is not set"
         return ""
 
+    def knows(self, info: ModelInfo) -> bool:
+        """Whether the model's provider is configured, or one that pydantic-ai has a client for."""
+        spec = self._catalogue.provider_of(info)
+        if spec.kind != "vendor":
+            return True
+        from pydantic_ai.providers import infer_provider_class
+
+        try:
+            infer_provider_class(spec.name)
+        except ImportError:
+            # Known, and not installed: that is said, with what to install, when it is called.
+            return True
+        except ValueError:
+            return False
+        return True
+
     async def complete(self, info: ModelInfo, request: GenerationRequest) -> Answer:
         from pydantic_ai.models import ModelRequestParameters
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
-from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse, infer_model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
@@ -17,6 +18,7 @@ from fairlead.gateway.backends import Answer
 from fairlead.gateway.catalogue import EXTRACTIVE, ModelInfo
 from fairlead.gateway.local.extractive import infer_task
 from fairlead.gateway.messages import GenerationRequest, Message
+from fairlead.gateway.prices import NANO
 from fairlead.gateway.providers.clients import ClientStream, to_answer
 
 if TYPE_CHECKING:
@@ -68,9 +70,7 @@ class GatewayModel(Model[Any]):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        outcome = await self.carry(messages, model_settings, model_request_parameters)
-        native: ModelResponse = outcome.answer.native
-        return native
+        return priced_response(await self.carry(messages, model_settings, model_request_parameters))
 
     async def carry(
         self,
@@ -127,20 +127,9 @@ class GatewayModel(Model[Any]):
     def _call(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> Call:
-        from fairlead.gateway.gateway import Call
-
-        tools = [*parameters.function_tools, *parameters.output_tools]
-        offered = (f"{t.name} {t.description or ''} {t.parameters_json_schema}" for t in tools)
-        text = "\n".join([*map(_text_of, messages), *offered])
-        prompt = _last_prompt(messages)
-        return Call(
-            prompt=prompt,
-            text=text,
-            task_type=self._task_type or infer_task(prompt),
-            max_tokens=int((settings or {}).get("max_tokens") or 1000),
-            needs=frozenset({"tools"}) if tools else frozenset(),
-            preference=self._preference,
-        )
+        # What picks sentences does not stand in for a model that an agent was given by name.
+        task_type = self._task_type or ("" if self._preference in ("auto", EXTRACTIVE) else "agent")
+        return call_of(messages, settings, parameters, preference=self._preference, task_type=task_type)
 
     async def _extract(
         self, info: ModelInfo, messages: list[ModelMessage], call: Call, parameters: ModelRequestParameters
@@ -168,6 +157,53 @@ class GatewayModel(Model[Any]):
             provider_name="local",
         )
         return answer._replace(native=native)
+
+
+def gateway_model(gateway: Gateway, name: str) -> Model[Any]:
+    """The model of a name: ``auto``, an id of the catalogue, or any ``provider:model``.
+
+    Raises :class:`NotFoundError` for a name that nothing could answer to, and :class:`RefusedError` when it cannot be
+    called here (its key is missing) and no other configured model could stand in.
+    """
+    if name == "test":
+        # pydantic-ai's own, which answers without a request to anybody.
+        return infer_model(name)
+    if name != "auto":
+        gateway.require(name)
+    return GatewayModel(gateway, name)
+
+
+def call_of(
+    messages: list[ModelMessage],
+    settings: ModelSettings | None,
+    parameters: ModelRequestParameters,
+    *,
+    preference: str,
+    task_type: str = "",
+) -> Call:
+    """What the router and the budgets must know of an agent's request."""
+    from fairlead.gateway.gateway import Call
+
+    tools = [*parameters.function_tools, *parameters.output_tools]
+    offered = (f"{t.name} {t.description or ''} {t.parameters_json_schema}" for t in tools)
+    prompt = _last_prompt(messages)
+    return Call(
+        prompt=prompt,
+        text="\n".join([*map(_text_of, messages), *offered]),
+        task_type=task_type or infer_task(prompt),
+        max_tokens=int((settings or {}).get("max_tokens") or 1000),
+        needs=frozenset({"tools"}) if tools else frozenset(),
+        preference=preference,
+    )
+
+
+def priced_response(outcome: Outcome) -> ModelResponse:
+    """The answer as the client gave it, with what all attempts at it cost together, where that is known."""
+    native: ModelResponse = outcome.answer.native
+    costs = [attempt.cost_nano for attempt in outcome.attempts]
+    known = [cost for cost in costs if cost is not None]
+    native.usage.cost = Decimal(sum(known)) / NANO if len(known) == len(costs) else None
+    return native
 
 
 def _text_of(message: ModelMessage) -> str:

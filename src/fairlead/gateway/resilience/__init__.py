@@ -1,1 +1,1 @@
-"""What keeps calls going when providers falter: retries by error class, breakers, rate limits."""
+"""What keeps calls going when providers falter: retries by error class, rate limits."""
