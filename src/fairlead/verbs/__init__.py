@@ -15,6 +15,7 @@ NOUNS: dict[str, str] = {
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
     "jobs": "list, watch, retry and cancel what is being taken in",
+    "watch": "channels, feeds and folders that are looked at again and again",
     "memory": "remember, recall, forget and inspect what is known",
     "ticket": "what is to be done in this repository",
     "epic": "what belongs together, and how far it is",
@@ -44,6 +45,7 @@ NOUN_ALIASES: dict[str, str] = {
     "budgets": "budget",
     "keys": "key",
     "job": "jobs",
+    "watches": "watch",
 }
 
 
