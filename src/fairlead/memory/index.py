@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairlead.memory.ann import AnnVectors, make_vectors
 from fairlead.memory.dense import VectorIndex, VectorRow
-from fairlead.memory.likeness import SAMPLE, Rarity
+from fairlead.memory.likeness import SAMPLE, Features, Rarity
 from fairlead.memory.moving import MovingVectors
 from fairlead.memory.postings import Postings, WordRow
 from fairlead.store.memory import Scope
@@ -41,6 +41,8 @@ class NamespaceIndex:
         self.stamp = -1
         self.postings = Postings()
         self.rarity: Rarity | None = None
+        self.features = Features()
+        self.has_graph = False
         self.vectors: VectorIndex | None = None
         self.model: str | None = None
         self._embedded: VectorIndex | None = None
@@ -54,7 +56,7 @@ class NamespaceIndex:
     def size(self) -> int:
         """Bytes that it holds."""
         rarity = self.rarity.size if self.rarity else 0
-        return self.postings.size + rarity + (self.vectors.size if self.vectors else 0)
+        return self.postings.size + rarity + self.features.size + (self.vectors.size if self.vectors else 0)
 
     def catch_up(self, scope: Scope, facts: NamespaceRow) -> None:
         """Reads what was stamped after the last time. Rows that change meanwhile are read the next time."""
@@ -65,12 +67,19 @@ class NamespaceIndex:
                 return
             between = (self.stamp, facts.changed)
             gone = [int(r[0]) for r in scope.rows("memory_tombstones", "seq", "stamp > ? AND stamp <= ?", between)]
-            columns = "seq, length, words"
-            rows = [WordRow(*r) for r in scope.rows("memory_features", columns, "stamp > ? AND stamp <= ?", between)]
-            self.postings.apply(rows, gone)
+            rows = self._take_words(scope, between, gone)
             self._learn_rarity(scope, [row.seq for row in rows])
+            self.has_graph = bool(scope.rows("memory_entities", "1", tail="LIMIT 1"))
             self._take_vectors(scope, facts, self.stamp, gone)
             self.stamp = facts.changed
+
+    def _take_words(self, scope: Scope, between: tuple[int, int], gone: Sequence[int]) -> list[WordRow]:
+        columns = "seq, length, words, grams" if self.features.complete else "seq, length, words"
+        found = scope.rows("memory_features", columns, "stamp > ? AND stamp <= ?", between)
+        rows = [WordRow(*r[:3]) for r in found]
+        self.postings.apply(rows, gone)
+        self.features.apply(((int(r[0]), bytes(r[3])) for r in found if len(r) > 3), gone)
+        return rows
 
     def _learn_rarity(self, scope: Scope, fresh: Sequence[int]) -> None:
         entries = self.postings.count
