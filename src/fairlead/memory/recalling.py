@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -217,13 +218,20 @@ class _Recall:
         seeds = seeds_of(rows, self.question.text)
         if not seeds:
             return pool, similarity, why
-        near = {one.entity.id: one.nearness for one in expand(rows, seeds, _HOPS)}
+        near = {one.entity.id: one.nearness for one in expand(rows, [seed.id for seed in seeds], _HOPS)}
+        # One word may be a name by accident; several in a row are one that was meant.
+        meant = {seed.id for seed in seeds if " " in seed.name}
         gained: dict[int, float] = {}
-        for entity, number in rows.mentioning(list(near), _MENTIONS):
+        mentions = rows.mentioning(list(near), _MENTIONS)
+        for entity, number in mentions:
             gained[number] = max(gained.get(number, 0.0), near[entity])
+        # What is on many entries does not tell which of them is meant.
+        often = Counter(entity for entity, _ in mentions)
+        called = {number: 1.0 for entity, number in mentions if entity in meant and often[entity] < _MENTIONS}
         pool, similarity, why = self._widen(pool, similarity, why, gained)
-        graph = np.array([gained.get(n, 0.0) for n in pool.tolist()])
-        return pool, similarity + self.weights.graph * graph, {**why, "graph": graph}
+        graph, named = (np.array([of.get(n, 0.0) for n in pool.tolist()]) for of in (gained, called))
+        similarity = similarity + self.weights.graph * graph + self.weights.named * named
+        return pool, similarity, {**why, "graph": graph, "named": named}
 
     def _widen(
         self, pool: Any, similarity: Any, why: dict[str, Any], numbers: Iterable[int]
