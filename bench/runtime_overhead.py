@@ -11,17 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
 import harness
 from fairlead.runtime import Edge, Node, RuntimeOptions, Workflow
 from harness import Bar, Figure
+from peers.environments import peer_figures
 from peers.shapes import SHAPES, Graph, cpu_per_node
 from runtimes import UNBOUNDED, opened
 
@@ -78,39 +73,6 @@ async def item_cost(width: int, durable: bool) -> float:
 
     async with opened(durable=durable) as runtime:
         return await cpu_per_node(run, width, 7 if harness.QUICK else 15)
-
-
-def peer_figures(name: str, packages: list[str]) -> dict[str, Any]:
-    """What a peer's script measured in its own environment, or ``{"skipped": reason}``."""
-    folder = harness.CACHE / "peers" / name
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    try:
-        if not python.exists():
-            make_environment(folder, python, packages)
-        script = Path(__file__).parent / "peers" / f"run_{name}.py"
-        argv = [str(python), str(script), *(["--quick"] if harness.QUICK else [])]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True)
-    except subprocess.CalledProcessError as exc:
-        return {"skipped": (exc.stderr or str(exc)).strip().splitlines()[-1][:120]}
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return {"skipped": str(exc)[:120]}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def make_environment(folder: Path, python: Path, packages: list[str]) -> None:
-    if shutil.which("uv"):
-        commands = [["uv", "venv", "-q", "-p", sys.executable, str(folder)]]
-        commands.append(["uv", "pip", "install", "-q", "-p", str(python), *packages])
-    else:
-        commands = [[sys.executable, "-m", "venv", str(folder)]]
-        commands.append([str(python), "-m", "pip", "install", "-q", *packages])
-    try:
-        for command in commands:
-            subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def peer_table(own: dict[str, float]) -> str:

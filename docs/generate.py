@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,19 @@ def pages() -> dict[str, str]:
         "agent-files.md": agent_files(),
         "run-states.md": run_states(),
         "python.md": python_surface(),
+        "http-api.md": http_api(openapi()),
     }
     return {name: text.rstrip() + "\n" for name, text in made.items()}
 
 
+def documents() -> dict[str, str]:
+    """File name -> text of what is generated for programs."""
+    return {"openapi.json": json.dumps(openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"}
+
+
 def main(words: list[str]) -> int:
     stale = 0
-    for name, text in pages().items():
+    for name, text in {**pages(), **documents()}.items():
         path = REFERENCE / name
         old = path.read_text("utf-8") if path.is_file() else ""
         if old == text:
@@ -362,6 +370,121 @@ def run_states() -> str:
 
 
 # ── Python ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── the HTTP API ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def openapi() -> Any:
+    """The document of a server over an empty store."""
+    import asyncio
+    import tempfile
+
+    import fairlead
+    from fairlead.server.factory import open_server
+
+    async def made(home: str) -> Any:
+        async with fairlead.open(home=home, tenant="docs") as lead, open_server(lead) as app:
+            return app.openapi()
+
+    with tempfile.TemporaryDirectory() as home:
+        return asyncio.run(made(home))
+
+
+def http_api(document: Mapping[str, Any]) -> str:
+    """The routes by their tag, and the shapes of what they answer."""
+    groups: dict[str, list[str]] = {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            groups.setdefault(operation["tags"][0], []).append(_route(document, method.upper(), path, operation))
+    parts = [
+        "`fairlead serve` offers these routes; [openapi.json](openapi.json), which a server gives at `/openapi.json`, "
+        "says the same for programs. Every request but those to `/health`, `/liveness`, `/readiness` and "
+        "`/openapi.json` carries `Authorization: Bearer KEY`. A failure is a problem document (RFC 9457) with "
+        "`detail`, `remedy`, `code` and `instance`, the id of the request. How to use them: "
+        "[Serve Fairlead](../how-to/server.md).",
+        "## Statuses",
+        _statuses(document),
+    ]
+    for tag in sorted(groups):
+        parts += [f"## {tag}", *groups[tag]]
+    parts += ["## Shapes", "What is marked with `?` may be left out."]
+    schemas = document["components"]["schemas"]
+    parts += [_shape(name, schema) for name, schema in schemas.items() if not name.startswith("answer.")]
+    return _page("HTTP API", "src/fairlead/verbs, src/fairlead/server", *parts)
+
+
+def _statuses(document: Mapping[str, Any]) -> str:
+    said = {"200": "done", "201": "made", "304": "unchanged since the entity tag that was given"}
+    said |= {code: answer["description"] for code, answer in document["components"]["responses"].items()}
+    return _table(("status", "meaning"), sorted(said.items()))
+
+
+def _route(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> str:
+    lines = [f"### {method} {path}", "", operation["summary"].capitalize() + "."]
+    if operation.get("description"):
+        lines[-1] += f" {operation['description']}"
+    rows = [
+        (_code(p["name"]), p["in"], _type(p["schema"]), _said(p, p["required"]))
+        for p in operation.get("parameters", ())
+    ]
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        body = _followed(document, content["schema"])
+        required = body.get("required", ())
+        rows += [
+            (_code(name), "form" if "form" in kind else "body", _type(part), _said(part, name in required))
+            for name, part in body.get("properties", {}).items()
+        ]
+    if rows:
+        lines += ["", _table(("argument", "in", "type", "meaning"), rows)]
+    for code, said in operation["responses"].items():
+        content = said.get("content", {}).get("application/json", {}).get("schema")
+        if code in ("200", "201", "207") and content:
+            lines += ["", f"Answers {code}: {_type(_followed(document, content, names='answer.'))}."]
+    return "\n".join(lines)
+
+
+def _followed(document: Mapping[str, Any], schema: Mapping[str, Any], names: str = "") -> Mapping[str, Any]:
+    """What a reference refers to, as long as that is named with ``names``."""
+    while schema.get("$ref", "").rpartition("/")[2].startswith(names) and "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def _said(part: Mapping[str, Any], required: bool) -> str:
+    schema = part.get("schema", part)
+    choices = schema.get("enum") or schema.get("items", {}).get("enum")
+    notes = ["required"] if required else []
+    notes += [part["description"]] if part.get("description") else []
+    notes += ["one of " + ", ".join(map(_code, choices))] if choices else []
+    notes += [f"default `{schema['default']}`"] if schema.get("default") is not None else []
+    return "; ".join(notes)
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type(part) for part in schema["anyOf"])
+    if "const" in schema or "enum" in schema:
+        return " or ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {_type(schema['additionalProperties'])}"
+    return str(kind)
+
+
+def _shape(name: str, schema: Mapping[str, Any]) -> str:
+    lines = [f"### {name}"]
+    if schema.get("description"):
+        lines += ["", _paragraphs(schema["description"])]
+    required = schema.get("required", ())
+    rows = [(_code(n + ("" if n in required else "?")), _type(part)) for n, part in schema["properties"].items()]
+    return "\n".join([*lines, "", _table(("field", "type"), rows)])
 
 
 def python_surface() -> str:

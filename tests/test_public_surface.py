@@ -91,6 +91,8 @@ SURFACE: dict[str, tuple[str, ...]] = {
     ),
     "fairlead.runtime": (
         "BreakerPolicy",
+        "Change",
+        "Checkpoint",
         "Edge",
         "Flow",
         "Hooks",
@@ -110,6 +112,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
         "Unrecovered",
         "Veto",
         "Workflow",
+        "checkpoints",
         "current_step",
     ),
     "fairlead.store": ("Database", "Dialect", "Reader", "Transaction", "open_database"),

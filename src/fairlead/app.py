@@ -19,7 +19,8 @@ from fairlead.store.runs import SqlRunStore
 from fairlead.tenancy import Tenant, make_tenant, use_tenant
 
 if TYPE_CHECKING:
-    from fairlead.agents import AgentRegistry
+    from fairlead.agents import AgentRegistry, AgentSpec
+    from fairlead.agents.kept import KeptAgents
     from fairlead.breaker import BreakerPolicy
     from fairlead.gateway.gateway import Gateway
     from fairlead.memory import Memory
@@ -56,6 +57,7 @@ class Fairlead:
         self.recovered: list[RunHandle] = []
         self.unrecovered: list[Unrecovered] = []
         self._agents: AgentRegistry | None = None
+        self._kept_agents: KeptAgents | None = None
         self._memory: Memory | None = None
         self._gateway: Gateway | None = None
         self._runtime: Runtime | None = None
@@ -117,15 +119,52 @@ class Fairlead:
 
     @property
     def agents(self) -> AgentRegistry:
-        """The registry, with the built-in agents in it."""
+        """The registry: the built-in agents, those registered here, and those kept for the current tenant."""
         if self._agents is None:
             from fairlead.agents import AgentRegistry
             from fairlead.pipeline.agents import content_agents
 
-            self._agents = AgentRegistry()
+            self._agents = AgentRegistry(self.kept_agents)
             for agent in content_agents(self.memory, self.settings.home):
                 self._agents.register(agent)
         return self._agents
+
+    @property
+    def kept_agents(self) -> KeptAgents:
+        """The agents that are kept in the store for the current tenant."""
+        if self._kept_agents is None:
+            from fairlead.agents.kept import KeptAgents
+
+            self._kept_agents = KeptAgents(self.database, self.clock, self.make_agent)
+        return self._kept_agents
+
+    def make_agent(self, spec: AgentSpec) -> Any:
+        """The language-model agent that a spec describes. Its requests go through the gateway.
+
+        Its tools are agents that the program registered, by name, and functions of this machine as ``module:function``.
+        """
+        from fairlead.agents.llm import LlmAgent
+        from fairlead.gateway import GatewayModel
+
+        def resolve(name: str) -> Any:
+            return GatewayModel(self.gateway, name)
+
+        routed = spec if spec.model is not None else spec.model_copy(update={"model": "auto"})
+        return LlmAgent.from_spec(routed, tools=[self._tool(name) for name in spec.tools], resolve=resolve)
+
+    def _tool(self, name: str) -> Any:
+        module, colon, attribute = name.partition(":")
+        if colon:
+            found = getattr(_import(module), attribute, None)
+            if callable(found):
+                return found
+        elif self.agents.is_of_program(name):
+            return self.agents.resolve(name)
+        raise NotFoundError(
+            f"there is no tool {name!r}.",
+            remedy="Name an agent that the program registered, or a function as module:function.",
+            tool=name,
+        )
 
     @property
     def runtime(self) -> Runtime:

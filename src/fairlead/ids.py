@@ -21,28 +21,40 @@ _POOLED = 256
 
 _lock = threading.Lock()
 _pool: list[int] = []
-_last_ms = 0
-_last_random = 0
+_until = 0
+_value = 0
 _head = ""
+_low = 0
 
 
 def new_id(prefix: str) -> str:
     """A fresh identifier such as ``run_…`` (26 characters behind the prefix)."""
-    global _head, _last_ms, _last_random
+    global _low
     with _lock:
-        ms = time.time_ns() // 1_000_000
-        if ms > _last_ms:
-            _last_ms = ms
-            _last_random = _draw()
-            _head = ""
+        # Ids of one millisecond differ in their last four characters until these carry over. A clock that was set back
+        # counts as the same millisecond, so ids still increase.
+        if time.time_ns() >= _until:
+            _begin_millisecond()
+        elif _low == _LOW:
+            _set_value((_value | _LOW) + 1)
         else:
-            _last_random += 1
-        low = _last_random & _LOW
-        # Ids of one millisecond differ in their last four characters until these carry over.
-        if not _head or not low:
-            _head = _spell_head((_last_ms << 80) | _last_random)
-        head = _head
+            _low += 1
+        head, low = _head, _low
     return f"{prefix}_{head}{_PAIRS[low >> 10]}{_PAIRS[low & 1023]}"
+
+
+def _begin_millisecond() -> None:
+    global _until
+    ms = time.time_ns() // 1_000_000
+    _until = (ms + 1) * 1_000_000
+    _set_value((ms << 80) | _draw())
+
+
+def _set_value(value: int) -> None:
+    global _head, _low, _value
+    _value = value
+    _head = _spell_head(value)
+    _low = value & _LOW
 
 
 def _draw() -> int:
@@ -66,11 +78,10 @@ def is_id(text: str) -> bool:
 
 def _reset_after_fork() -> None:
     # A forked child would continue its parent's random sequence and make the same ids.
-    global _head, _last_random, _lock
+    global _lock, _until
     _lock = threading.Lock()
     _pool.clear()
-    _last_random = _draw()
-    _head = ""
+    _until = 0
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

@@ -485,3 +485,55 @@ def test_a_request_to_a_run_that_ends_meanwhile_is_answered_soon(tmp_path: Path)
             assert time.perf_counter() - begin < 5
 
     asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def test_a_pause_and_a_resume_reach_the_whole_tree(with_runtime: Run) -> None:
+    """A child that somebody paused by itself stays paused when its parent goes on."""
+    turns = {"left": 0, "right": 0}
+
+    async def test(runtime: Runtime) -> None:
+        end = asyncio.Event()
+
+        def leaf(name: str) -> Any:
+            async def body(ctx: StepContext) -> str:
+                while not end.is_set():
+                    turns[name] += 1
+                    await asyncio.sleep(0.001)
+                    await ctx.safe_point()
+                return name
+
+            body.__name__ = name
+            return body
+
+        async def middle(ctx: StepContext) -> Any:
+            children = [await ctx.spawn(leaf(name)) for name in turns]
+            return [(await child.result()).data for child in children]
+
+        async def root(ctx: StepContext) -> Any:
+            return await ctx.call(middle)
+
+        handle = await runtime.start(root)
+        await until(lambda: all(turns.values()))
+        runs = {run.name: run for run in await runtime.store.find(tenant="acme:main")}
+        await runtime.control(runs["left"].id, "pause", cause="operator:ben")
+        answer = await runtime.control(handle.id, "pause", cause="operator:ann")
+        assert answer["children"] == [runs["middle"].id]
+        states = {r.name: (r.state, r.pause_cause) for r in await runtime.store.find(tenant="acme:main")}
+        assert states == {
+            "root": ("paused", "operator:ann"),
+            "middle": ("paused", f"run:{runs['root'].id}"),
+            "left": ("paused", "operator:ben"),
+            "right": ("paused", f"run:{runs['middle'].id}"),
+        }
+        await until(lambda: all(e.parked == len(e.tasks) for e in runtime.executions.values() if e.run.name in turns))
+        before = dict(turns)
+        await asyncio.sleep(0.03)
+        assert turns == before, "nothing in the tree goes on"
+        await handle.resume("operator:ann")
+        await until(lambda: turns["right"] > before["right"])
+        assert turns["left"] == before["left"]
+        await runtime.control(runs["left"].id, "resume", cause="operator:ben")
+        end.set()
+        assert (await handle.result()).data == ["left", "right"]
+
+    with_runtime(test)

@@ -75,9 +75,10 @@ def test_all_waiters_of_a_large_group_get_their_own_results(tmp_path: Path) -> N
 
 
 def test_ids_of_one_millisecond_increase_past_a_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fairlead.ids, "_last_ms", 2**47)
-    monkeypatch.setattr(fairlead.ids, "_last_random", (5 << 20) | 0xFFFFE)
-    monkeypatch.setattr(fairlead.ids, "_head", "")
+    for name in ("_until", "_value", "_head", "_low"):
+        monkeypatch.setattr(fairlead.ids, name, getattr(fairlead.ids, name))
+    monkeypatch.setattr(fairlead.ids, "_until", 2**80)
+    fairlead.ids._set_value(2**47 << 80 | 5 << 20 | 0xFFFFE)
     made = [new_id("ev") for _ in range(3000)]
     assert made == sorted(set(made)) and len(made) == 3000
     assert all(map(is_id, made))

@@ -15,9 +15,12 @@ import uvicorn
 import fairlead
 from fairlead.agents import agent
 from fairlead.app import Fairlead
+from fairlead.runtime import StepContext
 from fairlead.server.access import SPECIAL, Caller
 from fairlead.server.borrowed import RemoteContext
 from fairlead.server.factory import Served, open_server
+from fairlead.server.serving import make_config
+from fairlead.server.wire import Limits
 from fairlead.tenancy import make_tenant
 from fairlead.verbs import key as keys
 
@@ -35,6 +38,18 @@ async def held(gate: str = "gate") -> str:
     """Waits until the test opens the gate."""
     await GATES.setdefault(gate, asyncio.Event()).wait()
     return gate
+
+
+@agent(name="asking")
+async def asking(ctx: StepContext) -> str:
+    """Asks a person."""
+    return str(await ctx.ask("Port or starboard?"))
+
+
+@agent(name="faulty")
+async def faulty() -> str:
+    """Always fails."""
+    raise ValueError("the mast is broken")
 
 
 class Serving:
@@ -66,7 +81,7 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(home: Path, **settings: Any) -> AsyncIterator[Serving]:
     async with fairlead.open(home=str(home), tenant="acme", **settings) as lead:
-        lead.register(echo, held)
+        lead.register(echo, held, asking, faulty)
         async with open_server(lead) as app:
             served = Serving(lead, app)
             try:
@@ -101,11 +116,10 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def listening(served: Serving) -> AsyncIterator[str]:
+async def listening(served: Serving, limits: Limits | None = None) -> AsyncIterator[str]:
     """The application on a real socket, for what streams; yields its address."""
-    config = uvicorn.Config(
-        served.app, host="127.0.0.1", port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1
-    )
+    settings = served.lead.settings.replaced(log_level="error", shutdown_grace=1.0)
+    config = make_config(served.app, settings, "127.0.0.1", 0, limits=limits)
     server = _Quiet(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

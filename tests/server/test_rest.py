@@ -47,6 +47,30 @@ def test_a_run_is_paused_resumed_and_terminated(tmp_path: Path) -> None:
     run(story())
 
 
+def test_a_run_is_forked_from_a_checkpoint(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            client = served.client("operator")
+            first = (await client.post("/api/runs", json={"target": "echo", "inputs": {"text": "ahoy"}})).json()["id"]
+            await finished(client, first)
+            points = (await client.get(f"/api/runs/{first}/checkpoints")).json()["items"]
+            assert [(p["number"], p["key"]) for p in points] == [(1, "echo")]
+            body = {"values": {"echo": "belay"}}
+            header = {"Idempotency-Key": "one"}
+            made = await client.post(f"/api/runs/{first}/fork", json=body, headers=header)
+            assert made.status_code == 201 and made.json()["forked_from"] == first, made.text
+            again = await client.post(f"/api/runs/{first}/fork", json=body, headers=header)
+            assert again.json()["id"] == made.json()["id"]
+            assert (await finished(client, made.json()["id"]))["result"] == "belay"
+            missing = await client.post(f"/api/runs/{first}/fork", json={"at": "9"})
+            assert missing.status_code == 404 and "checkpoint '9'" in missing.text
+            other = served.client("operator", "globex")
+            assert (await other.post(f"/api/runs/{first}/fork")).status_code == 404
+            assert (await served.client("viewer").post(f"/api/runs/{first}/fork")).status_code == 403
+
+    run(story())
+
+
 def test_two_control_requests_that_race_leave_one_state(tmp_path: Path) -> None:
     async def story() -> None:
         async with serving(tmp_path) as served:

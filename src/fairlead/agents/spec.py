@@ -47,18 +47,35 @@ class AgentSpec(BaseModel):
 def load_agent_file(path: Path) -> AgentSpec:
     """Reads an agent file; errors name the file, the field, its value and the remedy."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFoundError(f"there is no agent file {str(path)!r}.", remedy="Check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError as exc:
         raise InvalidInputError(f"{path} cannot be read: {exc}.", remedy="Mend the YAML there.") from exc
+    return parse_agent_text(text, str(path))
+
+
+def parse_agent_text(text: str, where: str) -> AgentSpec:
+    """A spec from YAML or JSON; ``where`` names the text in errors."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            # Aliases of aliases make a short text grow without bound when it is written out.
+            raise InvalidInputError(f"{where} uses YAML aliases.", remedy="Write the values out.", field="spec")
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise InvalidInputError(f"{where} cannot be read: {exc}.", remedy="Mend the YAML there.") from exc
+    return parse_agent(data, where)
+
+
+def parse_agent(data: Any, where: str) -> AgentSpec:
+    """A spec from its data; ``where`` names the data in errors."""
     try:
         return AgentSpec.model_validate(data)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise InvalidInputError(
-            f"{path}: {place} is {first.get('input')!r}: {first['msg']}.",
+            f"{where}: {place} is {first.get('input')!r}: {first['msg']}.",
             remedy="See the reference of agent files.",
             field=place,
         ) from exc

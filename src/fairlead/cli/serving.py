@@ -13,16 +13,29 @@ if TYPE_CHECKING:
     from fairlead.verbs.context import Context, Output
 
 
-def serve(context: Context, host: str = "127.0.0.1", port: int = 8420, register: str | None = None) -> dict[str, Any]:
+def serve(
+    context: Context,
+    host: str = "127.0.0.1",
+    port: int = 8420,
+    register: str | None = None,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+) -> dict[str, Any]:
     import sys
 
+    from fairlead.errors import InvalidInputError
+
     _require_extra()
+    if (tls_cert is None) is not (tls_key is None):
+        raise InvalidInputError("--tls-cert and --tls-key go together.", remedy="Give both or none.", field="tls_cert")
+    from fairlead.server.serving import Tls
     from fairlead.server.serving import serve as serve_http
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    return serve_http(context, host=host, port=port, say=say, register=_loaded(register))
+    tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
+    return serve_http(context, host=host, port=port, say=say, register=_loaded(register), tls=tls)
 
 
 def mcp(context: Context, register: str | None = None) -> dict[str, Any]:
@@ -82,6 +95,8 @@ VERBS: tuple[Verb, ...] = (
         params=(
             Param("host", "str", "address to serve on; other than loopback it is reachable from outside"),
             Param("port", "int", "port to serve on; 0 takes a free one"),
+            Param("tls_cert", "path", "certificate with its chain, PEM: serve over TLS"),
+            Param("tls_key", "path", "the certificate's key, PEM"),
             _REGISTER,
         ),
         show=show_end,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock
@@ -94,10 +95,27 @@ def window_start(period: str, now: float) -> int:
     return 0
 
 
+def holds_of(budgets: Sequence[BudgetRow], who: Attribution, now: float) -> list[tuple[BudgetRow, Hold]]:
+    """Those of a tenant's budgets that a call falls under, each with the window that it would be held against."""
+    starts = _starts(now // 3600)
+    subjects = dict(zip(SCOPES, who[: len(SCOPES)], strict=True))
+    found = []
+    for budget in budgets:
+        subject = str(subjects[budget.scope])
+        if subject and budget.subject in ("*", subject):
+            found.append((budget, Hold(budget.id, subject, starts.get(budget.period, 0), budget.limit_nano)))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _starts(hour: float) -> dict[str, int]:
+    return {period: window_start(period, hour * 3600) for period in ("hour", "day", "month")}
+
+
 def standing(reader: Reader, attribution: Attribution, now: float) -> list[Standing]:
     """The budgets that a call is held against, each with its window and what that holds."""
-    starts = (window_start("hour", now), window_start("day", now), window_start("month", now))
-    return [Standing(*entry) for entry in rows.standing_budgets(reader, attribution[:6], starts)]
+    budgets = rows.budgets_of(reader, attribution.tenant)
+    return [Standing(b, held, rows.window_of(reader, held)) for b, held in holds_of(budgets, attribution, now)]
 
 
 def judge(budgets: Sequence[Standing], amount: int | None, *, local: bool) -> Refusal | None:

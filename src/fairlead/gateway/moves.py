@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from fairlead.events import Draft, draft
 from fairlead.gateway.attribution import Attribution
-from fairlead.gateway.budgets import Refusal, Standing, judge, standing, warning_level
+from fairlead.gateway.budgets import Refusal, Standing, holds_of, judge, warning_level
 from fairlead.gateway.prices import NANO
 from fairlead.store import gateway as rows
 from fairlead.store.database import Transaction
-from fairlead.store.gateway import CallRow, Hold, Settlement, WindowRow
+from fairlead.store.gateway import BudgetRow, CallRow, Hold, Settlement, WindowRow
 
 SOURCE = "gateway.ledger"
 
@@ -89,7 +89,8 @@ class _Change:
 class _Group:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._standing: dict[Any, list[Standing]] = {}
+        self._budgets: dict[str, list[BudgetRow]] = {}
+        self._windows: dict[Hold, WindowRow] = {}
         self._changes: dict[Hold, _Change] = {}
         self._calls: list[tuple[CallRow, list[Hold]]] = []
 
@@ -98,7 +99,7 @@ class _Group:
         amount = ask.most_nano if ask.most_nano is not None else ask.ceiling_nano
         holds: list[Hold] = []
         if amount != 0:
-            budgets = self._budgets(ask.attribution, move.now)
+            budgets = self._standing(ask.attribution, move.now)
             refusal = judge(budgets, amount, local=ask.tier == "local")
             if refusal is not None:
                 self._tx.emit(_refused(ask, refusal, move.now))
@@ -136,17 +137,17 @@ class _Group:
                 rows.mark_warned(self._tx, held, level)
                 self._tx.emit(_warned(change.ask, held, level, after.spent_nano, change.time))
 
-    def _budgets(self, who: Attribution, now: float) -> list[Standing]:
+    def _standing(self, who: Attribution, now: float) -> list[Standing]:
         """The budgets that apply, as they are after the moves before."""
-        key = (who[:6], now // 3600)
-        found = self._standing.get(key)
-        if found is None:
-            found = self._standing[key] = standing(self._tx, who, now)
-        if not self._changes:
-            return found
-        return [Standing(b, held, self._after(held, state)) for b, held, state in found]
+        budgets = self._budgets.get(who.tenant)
+        if budgets is None:
+            budgets = self._budgets[who.tenant] = rows.budgets_of(self._tx, who.tenant)
+        return [Standing(b, held, self._state(held)) for b, held in holds_of(budgets, who, now)]
 
-    def _after(self, held: Hold, state: WindowRow) -> WindowRow:
+    def _state(self, held: Hold) -> WindowRow:
+        state = self._windows.get(held)
+        if state is None:
+            state = self._windows[held] = rows.window_of(self._tx, held)
         change = self._changes.get(held)
         if change is None:
             return state

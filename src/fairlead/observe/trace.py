@@ -34,6 +34,7 @@ def trace_of(run: RunRow, journal: Sequence[JournalRow], children: Sequence[RunR
             "kind": run.kind,
             "state": run.state,
             "cause": run.cause,
+            "forked_from": run.forked_from,
             "attempt": run.attempt,
             "created": run.created,
             "seconds": round(end - run.created, 6),
@@ -54,16 +55,19 @@ def _parent(key: str) -> str:
 
 def _span(run: RunRow, row: JournalRow) -> dict[str, Any]:
     metadata = orjson.loads(row.metadata) if row.metadata else {}
-    seconds = None if row.finished is None else round(row.finished - row.started, 6)
+    # What a fork took over was done before the fork began, and took it no time.
+    kept = "kept_from" in metadata
+    seconds = 0.0 if kept else None if row.finished is None else round(row.finished - row.started, 6)
     return {
         "key": row.key,
         "kind": row.kind,
         "status": row.status,
-        "start": round(row.started - run.created, 6),
+        "start": 0.0 if kept else round(row.started - run.created, 6),
         "seconds": seconds,
         "attempts": row.attempts,
         "error": row.error,
-        "reason": metadata.get("reason"),
+        "reason": f"kept from {metadata['kept_from'][-8:]}" if kept else metadata.get("reason"),
+        "kept_from": metadata.get("kept_from"),
         "usage": metadata.get("usage"),
         "bytes": len(row.value) if row.value is not None else 0,
         "parts": [],

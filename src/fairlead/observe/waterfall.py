@@ -31,6 +31,8 @@ def draw_trace(trace: dict[str, Any], *, width: int = 40, every: bool = False) -
         (run["state"], _state_colour(run["state"])),
         f"  {format_seconds(run['seconds'])}  caused by {run['cause']}",
     )
+    if run["forked_from"]:
+        head.append(f"  forked from {run['forked_from'][-8:]}", "yellow")
     if run["attempt"] > 1:
         head.append(f"  taken up {run['attempt'] - 1} time(s)", "yellow")
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim", expand=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fairlead.breaker import BreakerPolicy
 from fairlead.runtime.engine import RunReleasedError, Runtime, RuntimeOptions, Unrecovered
 from fairlead.runtime.flow import Flow
+from fairlead.runtime.forking import Change, Checkpoint, checkpoints
 from fairlead.runtime.graph import REQUIRED, Edge, Node, Retry, Workflow
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment, Rewrite, Veto
@@ -19,6 +20,8 @@ from fairlead.runtime.step import StepContext, current_step
 __all__ = [
     "REQUIRED",
     "BreakerPolicy",
+    "Change",
+    "Checkpoint",
     "Edge",
     "Flow",
     "Hooks",
@@ -37,5 +40,6 @@ __all__ = [
     "Unrecovered",
     "Veto",
     "Workflow",
+    "checkpoints",
     "current_step",
 ]

@@ -7,7 +7,7 @@ which its owner watches. One that nobody carries out is changed in the store by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,7 +22,7 @@ from fairlead.runtime.execution import Execution
 from fairlead.runtime.outcome import row_of_result
 from fairlead.runtime.states import PermissionMode, RunState, refuse, sources_of
 from fairlead.store.codec import encode
-from fairlead.store.port import CommandRow, JournalRow, RunRow
+from fairlead.store.port import UNFINISHED, CommandRow, JournalRow, RunRow
 
 if TYPE_CHECKING:
     from fairlead.runtime.engine import Runtime
@@ -158,7 +158,8 @@ class Control:
         run = execution.run
         if execution.stopping or execution.done.done():
             raise await self._too_late(run, "pause")
-        already = execution.held
+        # A run that this process is letting go of is held too, and would go on in the next one.
+        already = execution.held and not execution.draining
         in_flight = execution.hold()
         if already:
             return {"state": "paused", "already": True, "in_flight": in_flight}
@@ -171,7 +172,8 @@ class Control:
         self._drained.discard(run.id)
         if execution.in_flight == 0:
             self.drained(execution)
-        return {"state": "paused", "in_flight": in_flight}
+        children = await self._ask_children(run, "pause", ("init", "running"), by_parent(run.id))
+        return {"state": "paused", "in_flight": in_flight, "children": children}
 
     def drained(self, execution: Execution) -> None:
         if execution.run.id not in self._drained and not execution.stopping:
@@ -195,7 +197,7 @@ class Control:
         if not moved:
             raise await self._too_late(run, "resume")
         execution.release()
-        return {"state": "running"}
+        return {"state": "running", "children": await self._resume_children(run)}
 
     async def _terminate(self, execution: Execution, args: Args, cause: str) -> Args:
         run = execution.run
@@ -204,7 +206,7 @@ class Control:
         if execution.stopping:
             return {"state": "terminated", "already": True}
         stubborn = await execution.stop("terminate")
-        children = await self._end_children(run, cause)
+        children = await self._ask_children(run, "terminate", UNFINISHED, cause)
         await self._mark_terminated(run, cause, {"children": children, "still_running": stubborn}, owner=run.owner)
         self.engine._settle(run.id, StepResult.fail(f"the run was terminated by {cause}", terminated=True))
         return {"state": "terminated", "children": children, "still_running": stubborn}
@@ -223,19 +225,27 @@ class Control:
         if not moved:
             raise await self._too_late(run, "terminate")
 
-    async def _end_children(self, run: RunRow, cause: str) -> list[str]:
-        ended = []
-        children = await self.engine.store.find(
-            tenant=run.tenant, parent_id=run.id, states=("init", "running", "paused"), limit=100_000
-        )
+    async def _ask_children(
+        self, run: RunRow, verb: str, states: Sequence[str], cause: str, paused_by: str | None = None
+    ) -> list[str]:
+        """Asks the same of the run's children in ``states`` and, through them, of the whole tree; returns whom."""
+        asked = []
+        children = await self.engine.store.find(tenant=run.tenant, parent_id=run.id, states=states, limit=100_000)
         for child in children:
-            try:
-                await self.ask(child, "terminate", {}, cause)
-            except StateError:
-                # It ended by itself in the meantime, which is what was wanted.
+            if paused_by is not None and child.pause_cause != paused_by:
                 continue
-            ended.append(child.id)
-        return ended
+            try:
+                await self.ask(child, verb, {}, cause)
+            except StateError:
+                # It ended or moved on by itself in the meantime, and there is nothing to ask of it any more.
+                continue
+            asked.append(child.id)
+        return asked
+
+    async def _resume_children(self, run: RunRow) -> list[str]:
+        """Lets go on what was paused with the run. A child that somebody paused by itself stays paused."""
+        cause = by_parent(run.id)
+        return await self._ask_children(run, "resume", ("paused",), cause, paused_by=cause)
 
     async def _model(self, execution: Execution, args: Args, cause: str) -> Args:
         before, execution.model = execution.model, args["model"]
@@ -320,14 +330,15 @@ class Control:
         if verb == "resume":
             return await self._take_up(run, cause)
         if verb == "terminate":
-            children = await self._end_children(run, cause)
+            children = await self._ask_children(run, "terminate", UNFINISHED, cause)
             await self._mark_terminated(run, cause, {"children": children, "still_running": []}, owner=None)
             return {"state": "terminated", "children": children, "still_running": []}
         if verb == "pause":
             event = self._draft(run, "run.paused", {"in_flight": []}, cause)
             if not await store.transition(run.id, ("init", "running"), "paused", event, owner=None, pause_cause=cause):
                 raise await self._too_late(run, "pause")
-            return {"state": "paused", "in_flight": []}
+            children = await self._ask_children(run, "pause", ("init", "running"), by_parent(run.id))
+            return {"state": "paused", "in_flight": [], "children": children}
         if verb == "model":
             event = self._draft(run, "run.model_changed", {"from": run.model, "to": args["model"]}, cause)
             await store.update(run.id, event, model=args["model"])
@@ -393,6 +404,11 @@ class Control:
 
     def _draft(self, run: RunRow, type_: str, data: Args, cause: str) -> Draft:
         return draft(type_, run.tenant, run.id, data, source="control", cause=cause, time=self.engine.clock.now())
+
+
+def by_parent(run_id: str) -> str:
+    """The cause of what is asked of a run because it was asked of its parent."""
+    return f"run:{run_id}"
 
 
 def _waiting(execution: Execution) -> str | None:

@@ -7,6 +7,7 @@ import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ from fairlead.breaker import BreakerPolicy
 from fairlead.clock import Clock, SystemClock
 from fairlead.errors import (
     FairleadError,
+    InternalError,
     InvalidInputError,
     NotFoundError,
     NotStorableError,
+    StateError,
     StopError,
     WorkflowChangedError,
 )
@@ -25,10 +28,11 @@ from fairlead.ids import new_id
 from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
+from fairlead.runtime.forking import Change, keep, refuse_repeats
 from fairlead.runtime.graph import Node, Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
-from fairlead.runtime.limits import AdaptiveLimiter, Limiter
+from fairlead.runtime.limits import Limiter, Limits
 from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middleware, PermissionGate, Retries, Timeouts
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
@@ -36,7 +40,7 @@ from fairlead.runtime.plan import Plan, Resolve
 from fairlead.runtime.states import PermissionMode, RunState, sources_of
 from fairlead.store.codec import PAYLOAD_VERSION, decode, encode
 from fairlead.store.port import JournalRow, RunRow, RunStore
-from fairlead.tenancy import Tenant, require_tenant
+from fairlead.tenancy import Tenant, current_tenant, require_tenant, use_tenant
 
 _STARTS = 50
 """Runs accepted in one turn of the event loop."""
@@ -100,15 +104,18 @@ class Runtime:
         self._owner: Owner | None = None
         self._closing = False
         self._control = Control(self)
-        self._plans: dict[int, tuple[Workflow, int, Plan]] = {}
-        self._finished: dict[str, asyncio.Future[StepResult]] = {}
+        self._plans: dict[tuple[int, Tenant | None], tuple[Workflow, int, Plan]] = {}
+        self._finished: dict[str, asyncio.Future[StepResult | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._starting = 0
         self._turns: deque[asyncio.Future[None]] = deque()
-        self._limiters: dict[tuple[str | None, str], tuple[Limiter, ...]] = {}
-        self._global = None if options.max_concurrency is None else Limiter(options.max_concurrency)
-        self._by_agent: dict[str, Limiter] = {}
-        self._by_tenant: dict[str, Limiter] = {}
+        self.limits = Limits(
+            total=options.max_concurrency,
+            per_agent=options.max_concurrency_per_agent,
+            per_tenant=options.max_concurrency_per_tenant,
+            adaptive=options.adaptive,
+            on_change=self._tell_limit,
+        )
         self._middleware: tuple[Middleware, ...] = (
             HookCalls(self.hooks),
             PermissionGate(),
@@ -214,8 +221,9 @@ class Runtime:
             await turn
         if self._closing:
             raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
-        workflow = self.workflow_of(target)
-        plan = self.plan(workflow)
+        with use_tenant(tenant) if tenant is not None else nullcontext():
+            workflow = self.workflow_of(target)
+            plan = self.plan(workflow)
         encoded = encode(bind_inputs(workflow, inputs or {}))
         mode = _check_mode(permission_mode or (parent.permission_mode if parent else "default"))
         row = self._new_run(
@@ -238,6 +246,58 @@ class Runtime:
             self._begin(stored, plan, decode(encoded), {})
         elif stored.id not in self.executions and not RunState(stored.state).finished and not self.is_owned(stored):
             await self.adopt(stored, cause)
+        return RunHandle(self, stored.id)
+
+    async def fork(
+        self,
+        run_id: str,
+        change: Change = Change(),  # noqa: B008 - an immutable value
+        *,
+        repeat_effects: bool = False,
+        idempotency_key: str | None = None,
+        cause: str = "caller",
+        tenant: str | None = None,
+        model: str | None = None,
+        permission_mode: str | None = None,
+    ) -> RunHandle:
+        """Begins a new run of the same workflow and inputs with what run ``run_id`` had finished, less ``change``.
+
+        The first run is not touched. Without a change only what had failed or was never done is done. Raises
+        :class:`StateError` when a step would act on the world again and ``repeat_effects`` does not allow it, and
+        :class:`WorkflowChangedError` when the workflow has other steps now. Leave to bypass permissions is not taken
+        over from the first run: it has to be given again.
+        """
+        if self._closing:
+            raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
+        source = await self.require(run_id, tenant)
+        if not self.store.durable:
+            raise StateError("runs in memory keep no results to fork from.", remedy="Use a store on disk.")
+        plan = self.plan_of_run(source)
+        mode = permission_mode or source.permission_mode
+        if permission_mode is None and mode == PermissionMode.BYPASS:
+            mode = PermissionMode.DEFAULT.value
+        row = self._new_run(
+            plan,
+            source.input,
+            None,
+            tenant=source.tenant,
+            idempotency_key=idempotency_key,
+            cause=cause,
+            model=model or source.model,
+            permission_mode=_check_mode(mode),
+            forked_from=source.id,
+        )
+        journal = await self.store.journal(source.id)
+        kept = keep(plan, journal, change, source=source.id, run_id=row.id, cause=cause, now=self.clock.now())
+        if kept.repeated and not repeat_effects:
+            raise refuse_repeats(source.id, kept.repeated)
+        facts = {"name": row.name, "kind": row.kind, "parent": None, "forked_from": source.id, "kept": len(kept.rows)}
+        created = self._draft(row, "run.created", facts, cause)
+        forked = self._draft(source, "run.forked", {"fork": row.id, "at": change.at, "redo": change.redo}, cause)
+        started = self._draft(row, "run.started", {"steps": len(plan.workflow.nodes)}, cause)
+        stored, new = await self.store.create(row, created, forked, started, journal=kept.rows)
+        if new:
+            self._begin(stored, plan, decode(source.input), {entry.key: entry for entry in kept.rows})
         return RunHandle(self, stored.id)
 
     def _turn(self) -> asyncio.Future[None] | None:
@@ -306,13 +366,15 @@ class Runtime:
 
     def plan(self, workflow: Workflow) -> Plan:
         """The compiled graph, kept for the next run of the same workflow."""
-        known = self._plans.get(id(workflow))
+        # Names of agents may mean another agent to another tenant.
+        place = (id(workflow), current_tenant())
+        known = self._plans.get(place)
         if known is not None and known[0] is workflow and known[1] == self.hooks.version:
             return known[2]
         plan = Plan(workflow, self._resolve, self._middleware)
         if len(self._plans) >= 256:
             self._plans.clear()
-        self._plans[id(workflow)] = (workflow, self.hooks.version, plan)
+        self._plans[place] = (workflow, self.hooks.version, plan)
         return plan
 
     def _begin(
@@ -396,13 +458,8 @@ class Runtime:
 
     def plan_of_run(self, run: RunRow) -> Plan:
         """The plan to resume a run with; :class:`WorkflowChangedError` when it is not the one it started with."""
-        if run.definition is not None:
-            from fairlead.runtime.spec import workflow_from_spec
-
-            workflow = workflow_from_spec(decode(run.definition))
-        else:
-            workflow = self.workflow_of(run.name)
-        plan = self.plan(workflow)
+        with use_tenant(Tenant(*run.tenant.split(":", 1))):
+            plan = self._plan_of_run(run)
         if plan.signature != run.signature:
             raise WorkflowChangedError(
                 f"run {run.id} was started with another version of {run.name!r}: its steps or dependencies differ now.",
@@ -410,6 +467,15 @@ class Runtime:
                 run_id=run.id,
             )
         return plan
+
+    def _plan_of_run(self, run: RunRow) -> Plan:
+        if run.definition is not None:
+            from fairlead.runtime.spec import workflow_from_spec
+
+            workflow = workflow_from_spec(decode(run.definition))
+        else:
+            workflow = self.workflow_of(run.name)
+        return self.plan(workflow)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -452,10 +518,13 @@ class Runtime:
             return
         if not moved:
             # A termination came first, or another process took the run: what is stored is what counts.
-            result = result_of_run(await self.require(run.id))
+            stored = await self.require(run.id)
+            self._settle(run.id, result_of_run(stored) if RunState(stored.state).finished else None)
+            return
         self._settle(run.id, result)
 
-    def _settle(self, run_id: str, outcome: StepResult | BaseException) -> None:
+    def _settle(self, run_id: str, outcome: StepResult | BaseException | None) -> None:
+        """Lets the waiters of an execution go on; with None to wait for the end that another process will store."""
         self.executions.pop(run_id, None)
         future = self._finished.pop(run_id, None)
         if future is None or future.done():
@@ -470,8 +539,8 @@ class Runtime:
     async def wait(self, run_id: str) -> StepResult:
         """The result of a run, here or in another process. The waiter may be cancelled; the run goes on."""
         future = self._finished.get(run_id)
-        if future is not None:
-            return await asyncio.shield(future)
+        if future is not None and (result := await asyncio.shield(future)) is not None:
+            return result
         run = await self.require(run_id)
         if not RunState(run.state).finished:
             async for _ in RunHandle(self, run_id).events():
@@ -500,37 +569,18 @@ class Runtime:
 
     # ── what executions use ──────────────────────────────────────────────────────────────────────────────────
 
-    def limiters(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
-        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
-        key = (agent, tenant)
-        known = self._limiters.get(key)
-        if known is None:
-            known = self._limiters[key] = tuple(self._limits(agent, tenant, most))
-        return known
+    def slots_of(self, plan: Plan, tenant: str) -> list[tuple[Limiter, ...]]:
+        """The limits that each node of a plan falls under."""
+        slots = plan.slots.get(tenant)
+        if slots is None:
+            nodes = zip(plan.agents, plan.most, strict=True)
+            slots = plan.slots[tenant] = [self.limits.of(agent, tenant, most) for agent, most in nodes]
+        return slots
 
-    def _limits(self, agent: str | None, tenant: str, most: int | None) -> list[Limiter]:
-        options, limits = self.options, []
-        bounds = [n for n in (most, options.max_concurrency_per_agent) if n is not None]
-        if agent is not None and bounds:
-            limits.append(self._by_agent.setdefault(agent, self._agent_limiter(agent, tenant, min(bounds))))
-        if options.max_concurrency_per_tenant is not None:
-            limits.append(self._by_tenant.setdefault(tenant, Limiter(options.max_concurrency_per_tenant)))
-        if self._global is not None:
-            limits.append(self._global)
-        return limits
-
-    def _agent_limiter(self, agent: str, tenant: str, most: int) -> Limiter:
-        if not self.options.adaptive:
-            return Limiter(most)
-
-        def tell(old: int, new: int) -> None:
-            facts = {"agent": agent, "from": old, "to": new}
-            event = draft(
-                "limit.changed", tenant, agent, facts, source="runtime", cause="adaptive", time=self.clock.now()
-            )
-            self.store.note(event)
-
-        return AdaptiveLimiter(most, on_change=tell)
+    def _tell_limit(self, agent: str, tenant: str, old: int, new: int) -> None:
+        facts = {"agent": agent, "from": old, "to": new}
+        now = self.clock.now()
+        self.store.note(draft("limit.changed", tenant, agent, facts, source="runtime", cause="adaptive", time=now))
 
     def check_size(self, data: bytes) -> None:
         if len(data) > self.options.max_result_bytes:
@@ -570,7 +620,9 @@ def inputs_of(call: Callable[..., Any]) -> dict[str, Any]:
 
 
 def result_of_run(run: RunRow) -> StepResult:
-    """A finished run's result as stored."""
+    """A finished run's result as stored; a run that goes on has none, not even a failure."""
+    if not RunState(run.state).finished:
+        raise InternalError(f"run {run.id} is {run.state} and has no result yet.", remedy="Wait for its end.")
     if run.state == RunState.COMPLETED:
         value, metadata = decode(run.result or b"[null,{}]")
         return StepResult.ok(value, **metadata)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from fairlead.errors import EffectUnknownError, FairleadError, StopError
+from fairlead.errors import EffectUnknownError, FairleadError, StateError, StopError
 from fairlead.result import StepResult
 from fairlead.runtime.dataflow import Dataflow, Unit, Verdict
 from fairlead.runtime.inbox import Inbox
@@ -63,8 +63,8 @@ class Execution:
         self._opened = asyncio.Event()
         self._opened.set()
         self._pumping = False
-        self._draining = False
-        self._limits: dict[str | None, tuple[Limiter, ...]] = {}
+        self.draining = False
+        self._slots = engine.slots_of(plan, run.tenant)
         self._input_hash = digest(run.input)
         self._tenant = Tenant(*run.tenant.split(":", 1))
         # Every unit's task starts from this context: whoever frees a slot must not lend its own to the next.
@@ -81,6 +81,7 @@ class Execution:
     def hold(self) -> list[str]:
         """Closes the gate: nothing new begins. Returns the keys of what is still in flight."""
         self.held = True
+        self.draining = False
         self._opened.clear()
         return [self.flow.key(*unit) for unit in self.tasks]
 
@@ -112,8 +113,9 @@ class Execution:
 
     async def drain(self, grace: float) -> None:
         """Holds, gives what is in flight ``grace`` seconds to finish, then cancels the rest."""
-        self._draining = not self.held
+        draining = not self.held
         self.hold()
+        self.draining = draining
         tasks = [task for task in self.tasks.values() if not task.done()]
         if tasks and grace > 0 and self.in_flight > 0:
             await asyncio.wait(tasks, timeout=grace)
@@ -171,7 +173,7 @@ class Execution:
         self._check_end()
 
     def _take_slot(self, number: int, k: int) -> bool:
-        for limiter in self._limiters(number):
+        for limiter in self._slots[number]:
             if not limiter.try_acquire():
                 self._give_back(number, limiter)
 
@@ -184,15 +186,8 @@ class Execution:
                 return False
         return True
 
-    def _limiters(self, number: int) -> tuple[Limiter, ...]:
-        agent = self.plan.agents[number]
-        limits = self._limits.get(agent)
-        if limits is None:
-            limits = self._limits[agent] = self.engine.limiters(agent, self.run.tenant, self.plan.most[number])
-        return limits
-
     def _give_back(self, number: int, until: Limiter | None = None) -> None:
-        for limiter in self._limiters(number):
+        for limiter in self._slots[number]:
             if limiter is until:
                 return
             limiter.release()
@@ -257,7 +252,7 @@ class Execution:
             data = self.ledger.settle_value(result)
         except FairleadError as exc:
             result, data = StepResult.from_exception(exc), None
-        for limiter in self._limiters(number):
+        for limiter in self._slots[number]:
             limiter.observe(result.error_category)
         if step.usage is not None:
             result.metadata = {**result.metadata, "usage": step.usage}
@@ -284,7 +279,7 @@ class Execution:
             return
         if self.flow.finished:
             # A paused run ends when it is resumed: nothing but a termination leads from paused to an end.
-            if not self.held or self._draining:
+            if not self.held or self.draining:
                 self.done.set_result(self.flow.outcome())
         elif self.blocked:
             self._check_stall()
@@ -345,7 +340,7 @@ class Execution:
     @asynccontextmanager
     async def slot_lent(self, step: StepContext) -> AsyncIterator[None]:
         """Gives the step's slots to others for the block: a parent that waits for its child must not starve it."""
-        limiters = self._limiters(step.number)
+        limiters = self._slots[step.number]
         for limiter in limiters:
             limiter.release()
         try:
@@ -364,7 +359,7 @@ class Execution:
             await self.engine.loop.create_future()
 
     async def spawn(self, key: str, target: Any, inputs: Mapping[str, Any]) -> RunHandle:
-        return await self.engine.start(
+        child = await self.engine.start(
             target,
             inputs,
             parent=self.run._replace(model=self.model, permission_mode=self.permission_mode),
@@ -372,6 +367,11 @@ class Execution:
             cause=f"run:{self.run.id}",
             tenant=self._tenant,
         )
+        if self.held and child.id in self.engine.executions:
+            # The pause came while the child was being stored, and has not seen it.
+            with suppress(StateError):
+                await child.pause(f"run:{self.run.id}")
+        return child
 
     def _hash_inputs(self, number: int, k: int) -> str:
         """What a unit was computed from, as a chain of hashes: the run's input, its dependencies' results, its item."""

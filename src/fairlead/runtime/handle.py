@@ -119,6 +119,10 @@ class RunHandle:
         """Runs an allowed program for the run and returns ``{exit_code, stdout, stderr}``."""
         return await self.engine.control(self.id, "command", {"command": command}, cause=cause)
 
+    async def fork(self, **options: Any) -> RunHandle:
+        """Begins a new run from what this one had finished; see :meth:`fairlead.runtime.Runtime.fork`."""
+        return await self.engine.fork(self.id, **options)
+
     async def decide(self, key: str, word: str, value: Any = None, cause: str = "caller") -> None:
         """Settles what waits for a person: ``answer``, ``redo``, ``done`` (with the value) or ``fail``."""
         await self.engine.control(self.id, "decide", {"key": key, "word": word, "value": value}, cause=cause)

@@ -161,10 +161,18 @@ class Ledger:
         await self.store.erase(self.run.id, [key])
 
     async def record_part(
-        self, key: str, kind: str, value: Any, *, attempts: int, started: float, drafts: tuple[Draft, ...] = ()
+        self,
+        key: str,
+        kind: str,
+        value: Any,
+        *,
+        attempts: int,
+        started: float,
+        effect: bool = False,
+        drafts: tuple[Draft, ...] = (),
     ) -> Any:
-        """Writes a finished part and returns its value as it is kept."""
-        result = StepResult.ok(value)
+        """Writes a finished part and returns its value as it is kept; ``effect`` says that it acted on the world."""
+        result = StepResult.ok(value, effect=True) if effect else StepResult.ok(value)
         data = self.settle_value(result)
         row = row_of_result(
             self.run.id,

@@ -8,7 +8,7 @@ Increase and Decrease Algorithms for Congestion Avoidance", Computer Networks an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fairlead.result import ErrorCategory
 
@@ -97,4 +97,49 @@ class AdaptiveLimiter(Limiter):
             self._admit()
 
 
-UNLIMITED = 2**31
+class Limits:
+    """Every limit of one runtime: over all, for each tenant, and for each agent. None means no limit.
+
+    ``on_change(agent, tenant, old, new)`` is told when an agent's adaptive limit moves.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int | None,
+        per_agent: int | None,
+        per_tenant: int | None,
+        adaptive: bool,
+        on_change: Callable[[str, str, int, int], None],
+    ) -> None:
+        self._total = None if total is None else Limiter(total)
+        self._per_agent = per_agent
+        self._per_tenant = per_tenant
+        self._adaptive = adaptive
+        self._on_change = on_change
+        self._by_agent: dict[str, Limiter] = {}
+        self._by_tenant: dict[str, Limiter] = {}
+        self._known: dict[tuple[str | None, str], tuple[Limiter, ...]] = {}
+
+    def of(self, agent: str | None, tenant: str, most: int | None = None) -> tuple[Limiter, ...]:
+        """The limits that a step of an agent falls under, the narrowest first; ``most`` is the agent's own."""
+        known = self._known.get((agent, tenant))
+        if known is None:
+            known = self._known[agent, tenant] = tuple(self._found(agent, tenant, most))
+        return known
+
+    def _found(self, agent: str | None, tenant: str, most: int | None) -> Iterator[Limiter]:
+        bounds = [n for n in (most, self._per_agent) if n is not None]
+        if agent is not None and bounds:
+            if agent not in self._by_agent:
+                self._by_agent[agent] = self._for_agent(agent, tenant, min(bounds))
+            yield self._by_agent[agent]
+        if self._per_tenant is not None:
+            yield self._by_tenant.setdefault(tenant, Limiter(self._per_tenant))
+        if self._total is not None:
+            yield self._total
+
+    def _for_agent(self, agent: str, tenant: str, most: int) -> Limiter:
+        if not self._adaptive:
+            return Limiter(most)
+        return AdaptiveLimiter(most, on_change=lambda old, new: self._on_change(agent, tenant, old, new))

@@ -9,6 +9,7 @@ from fairlead.errors import FairleadError, InvalidGraphError
 from fairlead.runtime.binding import compile_binding
 from fairlead.runtime.expressions import Evaluate, compile_expression, compile_value
 from fairlead.runtime.graph import Node, Shape, Workflow, check_graph, signature
+from fairlead.runtime.limits import Limiter
 from fairlead.runtime.middleware import Fallbacks, Middleware
 from fairlead.runtime.step import Invoke, invoke_function
 
@@ -19,7 +20,19 @@ Resolve = Callable[[str], Callable[..., Any]]
 class Plan:
     """What an execution works from. Positions are those of ``workflow.nodes``."""
 
-    __slots__ = ("agents", "foreachs", "invokes", "most", "output", "shape", "signature", "sinks", "whens", "workflow")
+    __slots__ = (
+        "agents",
+        "foreachs",
+        "invokes",
+        "most",
+        "output",
+        "shape",
+        "signature",
+        "sinks",
+        "slots",
+        "whens",
+        "workflow",
+    )
 
     def __init__(self, workflow: Workflow, resolve: Resolve, middleware: Sequence[Middleware]) -> None:
         self.workflow = workflow
@@ -44,6 +57,8 @@ class Plan:
         self.foreachs = [self._expression(node, node.foreach, "foreach") for node in workflow.nodes]
         self.output: Evaluate | None = compile_value(workflow.output, f"output of workflow {workflow.name!r}")
         out, followers = self.shape.outgoing, self.shape.followers
+        self.slots: dict[str, list[tuple[Limiter, ...]]] = {}
+        """The limits that each node falls under, by tenant; kept here because they are looked up for every step."""
         self.sinks = tuple(n for n in range(len(workflow.nodes)) if not out[n] and not followers[n])
 
     def _bound(self, node: Node, call: Callable[..., Any]) -> Invoke:

@@ -304,7 +304,9 @@ class StepContext:
             facts = {"step": self.key, "name": name, "seconds": round(now - started, 6)}
             drafts = (ledger.draft(f"{kind}.called", facts, now),)
         kept = value if codec is None else codec.dump(value)
-        return await ledger.record_part(key, kind, kept, attempts=self.attempt, started=started, drafts=drafts)
+        return await ledger.record_part(
+            key, kind, kept, attempts=self.attempt, started=started, effect=effect, drafts=drafts
+        )
 
     async def call(self, target: Any, /, **inputs: Any) -> Any:
         """Starts a child run, waits for it and returns its result; a failed child raises.
@@ -324,6 +326,7 @@ class StepContext:
 
     async def spawn(self, target: Any, /, **inputs: Any) -> RunHandle:
         """Starts a child run and returns its handle. It ends with its parent when that is terminated."""
+        await self.safe_point()
         name = getattr(target, "name", None) or str(target)
         key = self._here().part_key(f"run:{name}", None)
         return await self.execution.spawn(key, target, inputs)

@@ -12,7 +12,8 @@ from fairlead.verbs.table import ROLES, Verb
 
 BYPASS = "permissions:bypass"
 COMMANDS = "commands:run"
-SPECIAL = (BYPASS, COMMANDS)
+TOOLS = "agents:tools"
+SPECIAL = (BYPASS, COMMANDS, TOOLS)
 """Scopes that must be named: ``*`` does not contain them."""
 
 

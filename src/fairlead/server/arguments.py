@@ -33,9 +33,11 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "ticket.close": frozenset({"command"}),
     "doctor": frozenset({"migrate"}),
     "run": frozenset({"set", "focus"}),
+    "runs.fork": frozenset({"set"}),
 }
 _ADDED: Mapping[str, tuple[Param, ...]] = {
     "run": (Param("inputs", "json", "inputs of the workflow or agent, by name"),),
+    "runs.fork": (Param("values", "json", "other results of steps, by step"),),
     "runs.list": (Param("cursor", "str", "`next` of the page before"),),
 }
 _LIMITS = frozenset({"limit", "k", "offset", "depth", "hours", "max_tokens"})

@@ -15,10 +15,13 @@ from starlette.routing import Route
 
 from fairlead.app import Fairlead
 from fairlead.errors import FairleadError, NotFoundError
+from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
+from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
+from fairlead.server.document import complete_document
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
@@ -52,6 +55,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     desk = Desk(lead)
     Runs(desk)
     Knowing(desk)
+    Agents(desk)
     try:
         yield desk
     finally:
@@ -84,7 +88,8 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())
         app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(mcp)))
-        _secure_document(app)
+        add_a2a(app, desk, feed)
+        complete_document(app)
         if lead.settings.cors_origins:
             app.add_middleware(
                 CORSMiddleware,
@@ -123,15 +128,3 @@ def _add_failures(app: FastAPI) -> None:
 
     app.add_exception_handler(FairleadError, fairlead_error)
     app.add_exception_handler(HTTPException, http_error)
-
-
-def _secure_document(app: FastAPI) -> None:
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        document["security"] = [{"key": []}]
-        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

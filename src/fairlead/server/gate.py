@@ -10,12 +10,21 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from fairlead.errors import FairleadError, InternalError, RateLimitedError
 from fairlead.ids import new_id
 from fairlead.server.access import Caller
 from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
-from fairlead.server.problems import BadRequestError, TooLargeError, UnauthorisedError, problem_bytes, problem_headers
+from fairlead.server.problems import (
+    BadRequestError,
+    NotReadableError,
+    TooLargeError,
+    UnauthorisedError,
+    problem_bytes,
+    problem_headers,
+)
 from fairlead.server.rates import Buckets, Taken
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +36,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
+_OPEN_WITHOUT_KEY = frozenset({"/.well-known/agent-card.json"})
+"""Paths that answer anybody, and callers who name themselves with more."""
 MOST_BODY = 4 * 1024 * 1024
 """Bytes of a request body, uploads aside."""
 
@@ -38,6 +49,7 @@ _SECURITY = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Gate:
@@ -59,11 +71,12 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request_id = new_id("req")
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, secure=scope.get("scheme") == "https")
         try:
             state = scope.setdefault("state", {})
             state["request_id"] = request_id
-            if scope["path"] not in OPEN_PATHS:
+            _require_one_reading(scope)
+            if _needs_key(scope):
                 state["caller"] = caller = self.identify(scope)
                 answer.taken = self._rates.take(caller.id)
                 answer.rate = self._rates
@@ -72,6 +85,8 @@ class Gate:
                         "too many requests with this key.", remedy="Wait.", retry_after=answer.taken.wait
                     )
             await self._app(scope, self._measured(scope, receive), answer.send)
+        except ClientDisconnect:
+            return
         except FairleadError as exc:
             await answer.problem(exc)
         except Exception:  # noqa: BLE001 - the caller gets a problem document, the log gets the fault
@@ -95,6 +110,9 @@ class Gate:
         """Refuses a body that is announced or turns out too large."""
         most = self._most_upload if scope["path"] == _UPLOAD else self._most
         announced = header(scope["headers"], b"content-length")
+        if (coding := header(scope["headers"], b"content-encoding") or "identity").lower() != "identity":
+            # A small body may be a large one, and nothing that callers send is worth that.
+            raise NotReadableError(f"the body is compressed with {coding[:40]!r}.", remedy="Send it as it is.")
         if announced is not None and not announced.isdecimal():
             raise BadRequestError("content-length is no number.", remedy="Send the length in bytes.")
         if announced is not None and int(announced) > most:
@@ -115,8 +133,9 @@ class Gate:
 class _Answer:
     """Puts the common headers on an answer, and turns a failure into one while none was begun."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, *, secure: bool = False) -> None:
         self._send = send
+        self._common = (*_SECURITY, _TLS_ONLY) if secure else _SECURITY
         self._id = request_id
         self._begun = False
         self._began = time.perf_counter()
@@ -128,7 +147,7 @@ class _Answer:
             self._begun = True
             given = message["headers"] = list(message.get("headers", ()))
             names = {name.lower() for name, _ in given}
-            given += [(name, value) for name, value in _SECURITY if name not in names]
+            given += [(name, value) for name, value in self._common if name not in names]
             given.append((b"x-request-id", self._id.encode()))
             took = (time.perf_counter() - self._began) * 1000
             given.append((b"server-timing", f"total;dur={took:.2f}".encode()))
@@ -147,8 +166,26 @@ class _Answer:
         body = problem_bytes(exc, self._id)
         headers = [(name.encode(), value.encode()) for name, value in problem_headers(exc).items()]
         headers.append((b"content-length", str(len(body)).encode()))
+        if isinstance(exc, (BadRequestError, TooLargeError)):
+            # What follows on the connection may be the body that was refused.
+            headers.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": exc.http_status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _needs_key(scope: Scope) -> bool:
+    if scope["path"] in _OPEN_WITHOUT_KEY:
+        return header(scope["headers"], b"authorization") is not None
+    return scope["path"] not in OPEN_PATHS
+
+
+def _require_one_reading(scope: Scope) -> None:
+    """Refuses what a proxy before this server may have read otherwise: the rest would be another request to it."""
+    headers = scope["headers"]
+    if header(headers, b"content-length") is not None and header(headers, b"transfer-encoding") is not None:
+        raise BadRequestError("the body has two lengths.", remedy="Send content-length or transfer-encoding.")
+    if scope["http_version"] not in ("1.0", "1.1", "2"):
+        raise BadRequestError("this is no HTTP/1.1 request.", remedy="Send HTTP/1.1.")
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:

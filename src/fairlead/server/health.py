@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fairlead.errors import FairleadError
 from fairlead.server.answers import caller_of, json_answer
 from fairlead.server.desk import Desk
+from fairlead.server.document import REFERENCE
 from fairlead.server.feed import Feed
 from fairlead.server.rest import responses
 
@@ -48,12 +49,16 @@ def add_health(app: FastAPI, desk: Desk, feed: Feed) -> None:
         }
         return json_answer(facts, 200 if well else 503)
 
-    for path, endpoint, summary in (
-        ("/liveness", liveness, "whether the process answers"),
-        ("/readiness", readiness, "whether it can take work"),
-        ("/health", health, "whether all parts are well"),
-        ("/health/detailed", detailed, "how each part does"),
+    for path, endpoint, summary, shape in (
+        ("/liveness", liveness, "whether the process answers", "Alive"),
+        ("/readiness", readiness, "whether it can take work", "Ready"),
+        ("/health", health, "whether all parts are well", "Health"),
+        ("/health/detailed", detailed, "how each part does", "HealthDetailed"),
     ):
+        schema = {"$ref": REFERENCE + shape}
+        described = responses(200, schema)
+        # The answer has the same shape when it is no: who asks wants to know what is wrong.
+        described[503] = {"description": "no", "content": {**described[503]["content"], **described[200]["content"]}}
         app.add_api_route(
             path,
             endpoint,
@@ -61,7 +66,7 @@ def add_health(app: FastAPI, desk: Desk, feed: Feed) -> None:
             summary=summary,
             tags=["health"],
             response_class=Response,
-            responses=responses(200),
+            responses=described,
         )
 
 

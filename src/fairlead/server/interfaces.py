@@ -16,10 +16,11 @@ from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import check_text
 from fairlead.server.desk import Desk
+from fairlead.server.document import REFERENCE
 from fairlead.server.feed import Feed
 from fairlead.server.problems import NotOfferedError
 from fairlead.server.rest import responses
-from fairlead.server.uploads import receive_batch
+from fairlead.server.uploads import MOST_FILES, receive_batch
 from fairlead.tenancy import adopt_tenant, use_tenant
 
 _GENERATION: Mapping[str, tuple[type, ...]] = {
@@ -37,6 +38,28 @@ _GENERATION: Mapping[str, tuple[type, ...]] = {
 }
 
 
+_NOT_OFFERED = "/api/team/coordinate-epic"
+_SHAPES: Mapping[str, str] = {
+    "/api/upload": "Uploaded",
+    "/v1/chat/completions": "ChatCompletion",
+    "/v1/models": "ModelsOfApi",
+    "/api/ai/generate": "Generated",
+    "/api/monitoring/dashboard": "Dashboard",
+}
+
+
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": MOST_FILES}
+_BODIES: Mapping[str, Mapping[str, Any]] = {
+    "/api/upload": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["files"], "properties": {"files": _FILES}},
+        }
+    },
+    "/v1/chat/completions": {"application/json": {"schema": {"$ref": REFERENCE + "ChatRequest"}}},
+    "/api/ai/generate": {"application/json": {"schema": {"$ref": REFERENCE + "GenerateRequest"}}},
+}
+
+
 class Interfaces:
     """The endpoints, over one desk."""
 
@@ -50,21 +73,31 @@ class Interfaces:
             ("POST", "/v1/chat/completions", self.chat, "the chat API that clients of OpenAI speak"),
             ("GET", "/v1/models", self.models, "the models of that API"),
             ("POST", "/api/ai/generate", self.generate, "answer a prompt by way of the gateway"),
-            ("POST", "/api/team/coordinate-epic", self.coordinate, "not offered"),
+            ("POST", _NOT_OFFERED, self.coordinate, "not offered"),
             ("GET", "/api/monitoring/dashboard", self.dashboard, "how the newest runs did, and what was spent"),
             ("GET", "/metrics", self.metrics, "counters in the Prometheus text format"),
         )
         for method, path, endpoint, summary in routes:
-            described = responses(200)
+            shape = _SHAPES.get(path)
+            described = responses(200, {"$ref": REFERENCE + shape} if shape else None)
             if path.startswith("/v1/"):
                 for code, said in described.items():
                     if int(code) >= 400:
                         # Clients of that API read failures in its own shape; those of the gate are problem documents.
                         said["content"] = {**said["content"], "application/json": {"schema": {"type": "object"}}}
+            if path == "/v1/chat/completions":
+                described[200]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+            if path == _NOT_OFFERED:
+                del described[200]
             if path == "/metrics":
                 described[200] = {"description": summary, "content": {"text/plain": {"schema": {"type": "string"}}}}
             if path == "/api/upload":
-                described[207] = {"description": "some files were kept, and why the others were not"}
+                kept = described[200]["content"]
+                described[207] = {"description": "some files were kept, and why the others were not", "content": kept}
+                described[500] = {
+                    "description": "no file could be kept",
+                    "content": {**described[500]["content"], **kept},
+                }
             app.add_api_route(
                 path,
                 endpoint,
@@ -73,6 +106,11 @@ class Interfaces:
                 tags=["interfaces"],
                 response_class=Response,
                 responses=described,
+                # What is not offered has no answer of its own.
+                status_code=501 if path == _NOT_OFFERED else 200,
+                openapi_extra={"requestBody": {"required": True, "content": _BODIES[path]}}
+                if path in _BODIES
+                else None,
             )
 
     def _grant(self, request: Request, verb: str) -> Caller:

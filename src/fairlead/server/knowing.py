@@ -1,4 +1,4 @@
-"""Memory, questions and agents over the server: on the memory and registry that the server keeps open."""
+"""Memory, questions and workflows over the server: on the memory and the runtime that the server keeps open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fairlead.server.desk import Desk
 
 
 class Knowing:
-    """The verbs of memory and of what can be run, as a caller elsewhere gets them."""
+    """The verbs of memory and of workflows, as a caller elsewhere gets them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -22,8 +22,6 @@ class Knowing:
             "memory.add": self.remember,
             "memory.recall": self.recall,
             "ask": self.ask,
-            "agent.list": self.agents,
-            "agent.show": self.agent,
             "workflow.list": self.workflows,
         }
         for verb in ("show", "draw", "validate"):
@@ -70,18 +68,6 @@ class Knowing:
             {**hit.entry.metadata, "text": hit.entry.content, "source": hit.source, "score": hit.score} for hit in hits
         ]
         return {"question": question, **answer(question, passages)}
-
-    async def agents(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-        capability = given.get("capability")
-        registry = self._lead.agents
-        found = registry.discover(capability) if capability else list(registry)
-        items = [a.spec.model_dump(mode="json", exclude_defaults=True, exclude={"api_key"}) for a in found]
-        return {"items": items, "has_more": False}
-
-    async def agent(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-        spec: dict[str, Any] = self._lead.agents.resolve(given["agent"]).spec.model_dump(mode="json")
-        spec.pop("api_key", None)
-        return spec
 
     async def workflows(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """The shipped workflows, and those that the server's program registered."""

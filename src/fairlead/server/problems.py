@@ -31,6 +31,37 @@ class TooLargeError(RefusedError):
     http_status = 413
 
 
+class TooSlowError(RefusedError):
+    """The request was not sent in time."""
+
+    category = "timeout"
+    http_status = 408
+
+
+class HeadTooLargeError(RefusedError):
+    """The line and the headers of the request have more bytes than are accepted."""
+
+    http_status = 431
+
+
+class NotReadableError(RefusedError):
+    """The body of the request is in a form that is not read."""
+
+    http_status = 415
+
+
+class ChangedError(RefusedError):
+    """What the request names is not as the caller last saw it."""
+
+    http_status = 412
+
+
+class UnconditionalError(RefusedError):
+    """The key may change things only as it has seen them, and the request does not say how that was."""
+
+    http_status = 428
+
+
 class NotOfferedError(RefusedError):
     """The interface exists and the part behind it does not."""
 

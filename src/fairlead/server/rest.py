@@ -14,16 +14,30 @@ from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import from_query
 from fairlead.server.desk import Desk
-from fairlead.server.problems import MEDIA_TYPE, PROBLEM_SCHEMA, BadRequestError
+from fairlead.server.document import REFERENCE, answer_name
+from fairlead.server.problems import MEDIA_TYPE, BadRequestError
 from fairlead.store.keys import begin_answer, keep_answer
 from fairlead.verbs.table import Verb, param_schema
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _KEEP_ANSWERS = 24 * 3600.0
-_CREATED = frozenset({"run", "key.create", "memory.add", "ticket.create", "epic.create", "backlog.add"})
+_CREATED = frozenset(
+    {
+        "run",
+        "runs.fork",
+        "agent.register",
+        "key.create",
+        "memory.add",
+        "ticket.create",
+        "epic.create",
+        "backlog.add",
+    }
+)
 """Verbs whose answer is a new thing: 201, and safe to repeat with an Idempotency-Key."""
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
+_KEYED = frozenset({"run", "runs.fork"})
+"""Verbs whose idempotency key is stored with the run that they make."""
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE + "Problem"}}}}
 _MEANINGS = {
     400: "the request cannot be read",
     401: "no valid key",
@@ -31,9 +45,14 @@ _MEANINGS = {
     403: "role, scope or policy do not allow it",
     404: "there is no such thing for this tenant",
     409: "the state does not allow it, or somebody else was first",
+    408: "it came too slowly",
+    412: "it is not as it was when the entity tag was given",
     413: "too many bytes",
+    415: "the body is compressed",
     422: "a value cannot be used",
+    428: "this key changes things only with If-Match",
     429: "too many requests",
+    431: "the headers are too large",
     500: "the server failed",
     501: "a part is not installed",
     503: "try again later",
@@ -59,11 +78,13 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
         ("GET", "/api/runs", "runs.list", ()),
         ("GET", "/api/runs/{run}", "runs.show", ("run",)),
         ("GET", "/api/runs/{run}/trace", "trace", ("run",)),
+        ("GET", "/api/runs/{run}/checkpoints", "runs.checkpoints", ("run",)),
         *(
             ("POST", f"/api/runs/{{run}}/{word}", f"runs.{word}", ("run",))
-            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide")
+            for word in ("pause", "resume", "terminate", "steer", "model", "permissions", "command", "decide", "fork")
         ),
         ("GET", "/api/agents", "agent.list", ()),
+        ("POST", "/api/agents", "agent.register", ()),
         ("GET", "/api/agents/{agent}", "agent.show", ("agent",)),
         ("GET", "/api/workflows", "workflow.list", ()),
         ("GET", "/api/workflows/{workflow}", "workflow.show", ("workflow",)),
@@ -96,15 +117,17 @@ def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, h
         tags=[verb.noun or "fairlead"],
         status_code=status,
         response_class=Response,
-        responses=responses(status, conditional=method == "GET"),
+        responses=responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=method == "GET"),
         openapi_extra=_described(method, verb, held),
     )
 
 
-def responses(status: int, *, conditional: bool = False) -> dict[int | str, dict[str, Any]]:
+def responses(
+    status: int, schema: Mapping[str, Any] | None = None, *, conditional: bool = False
+) -> dict[int | str, dict[str, Any]]:
     """What an operation may answer, for the OpenAPI document."""
     found: dict[int | str, dict[str, Any]] = {
-        status: {"description": "what the verb answers", "content": {"application/json": {"schema": {}}}}
+        status: {"description": "what it answers", "content": {"application/json": {"schema": schema or {}}}}
     }
     if conditional:
         found[304] = {"description": "unchanged since the entity tag that was given"}
@@ -153,9 +176,9 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         async def work() -> bytes:
             return to_bytes(await desk.call(caller, verb.name, given, request.state.request_id))
 
-        if key is None or ("key" in given and verb.name == "run"):
+        if key is None or ("key" in given and verb.name in _KEYED):
             return Response(await work(), status, media_type="application/json")
-        if verb.name == "run":
+        if verb.name in _KEYED:
             # The runtime keeps its own keys, in one transaction with the run.
             given["key"] = f"{caller.id}/{_checked_key(key)}"
             return Response(await work(), status, media_type="application/json")

@@ -10,6 +10,7 @@ import orjson
 
 from fairlead.clock import isoformat
 from fairlead.errors import ForbiddenError, InvalidInputError, NotFoundError, UnavailableError
+from fairlead.runtime import Change
 from fairlead.runtime.owner import is_alive
 from fairlead.runtime.states import RunState
 from fairlead.server.access import Caller
@@ -17,6 +18,7 @@ from fairlead.server.borrowed import RemoteContext
 from fairlead.server.desk import Desk
 from fairlead.store.port import RunRow
 from fairlead.verbs.finding import find_run
+from fairlead.verbs.runs import checkpoints_of, fork_options
 
 _PATH_NAMES = frozenset({"path", "paths", "file", "files", "folder", "folders", "input", "output", "directory", "root"})
 _CONTROLS: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +31,19 @@ _CONTROLS: Mapping[str, tuple[str, ...]] = {
     "command": ("command",),
     "decide": ("step", "word", "value"),
 }
-_SUMMARY = ("id", "name", "kind", "state", "cause", "attempt", "parent_id", "error", "model", "permission_mode")
+_SUMMARY = (
+    "id",
+    "name",
+    "kind",
+    "state",
+    "cause",
+    "attempt",
+    "parent_id",
+    "error",
+    "model",
+    "permission_mode",
+    "forked_from",
+)
 
 
 class Runs:
@@ -41,6 +55,8 @@ class Runs:
         desk.answers["run"] = self.start
         desk.answers["runs.list"] = self.listing
         desk.answers["runs.show"] = self.show
+        desk.answers["runs.checkpoints"] = self.checkpoints
+        desk.answers["runs.fork"] = self.fork
         for verb in _CONTROLS:
             desk.answers[f"runs.{verb}"] = self._controlling(verb)
 
@@ -48,12 +64,8 @@ class Runs:
 
     async def start(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """Accepts a run durably and returns at once; it goes on in this process."""
-        runtime = self._lead.runtime
-        if self._desk.draining or runtime.closing:
-            raise UnavailableError("the server is ending and takes no new runs.", remedy="Ask again.", retry_after=2)
-        inputs = given.get("inputs") or {}
-        if not isinstance(inputs, dict):
-            raise InvalidInputError("inputs is no object.", remedy="Give inputs by name.", field="inputs")
+        self._check_open()
+        inputs = _named(given, "inputs")
         target = given["target"]
         if "/" in target or target.endswith((".yaml", ".yml")):
             raise NotFoundError(
@@ -68,7 +80,24 @@ class Runs:
             permission_mode=given.get("permissions"),
             idempotency_key=given.get("key"),
         )
-        return self.summary(await runtime.require(handle.id, str(caller.tenant)))
+        return self.summary(await self._lead.runtime.require(handle.id, str(caller.tenant)))
+
+    async def fork(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Begins a fork and returns at once; it goes on in this process."""
+        self._check_open()
+        row = self.find(caller, given["run"])
+        handle = await self._lead.runtime.fork(
+            row.id,
+            Change(given.get("at"), given.get("redo"), _named(given, "values")),
+            cause=RemoteContext(self._lead, caller).cause,
+            tenant=str(caller.tenant),
+            **fork_options(bool(given.get("repeat_effects")), given),
+        )
+        return self.summary(await self._lead.runtime.require(handle.id, str(caller.tenant)))
+
+    def _check_open(self) -> None:
+        if self._desk.draining or self._lead.runtime.closing:
+            raise UnavailableError("the server is ending and takes no new runs.", remedy="Ask again.", retry_after=2)
 
     def uploads(self, caller: Caller) -> Path:
         """Where the files of the caller's tenant and workspace lie."""
@@ -111,7 +140,7 @@ class Runs:
             tenant=str(caller.tenant),
             states=(state,) if state else (),
             name=given.get("name"),
-            beyond=_read_cursor(cursor) if cursor else None,
+            beyond=read_cursor(cursor) if cursor else None,
             limit=limit + 1,
         )
         page = rows[:limit]
@@ -133,6 +162,10 @@ class Runs:
             "steps": steps,
             "result": None if row.result is None else orjson.loads(row.result)[0],
         }
+
+    async def checkpoints(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        row = self.find(caller, given["run"])
+        return checkpoints_of(row, await self._lead.store.journal(row.id))
 
     def find(self, caller: Caller, word: str) -> RunRow:
         """The run of the caller's tenant that ``word`` names; unknown and other tenants' runs are alike."""
@@ -166,6 +199,13 @@ class Runs:
         return control
 
 
+def _named(given: Mapping[str, Any], field: str) -> dict[str, Any]:
+    value = given.get(field) or {}
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"{field} is no object.", remedy="Give values by name.", field=field)
+    return value
+
+
 def find_of(desk: Desk, caller: Caller, word: str) -> RunRow:
     """The run of the caller's tenant that ``word`` names; :class:`NotFoundError` alike for all others."""
     return find_run(RemoteContext(desk.lead, caller).open(), word)
@@ -175,7 +215,7 @@ def make_cursor(row: RunRow) -> str:
     return f"{row.created!r}~{row.id}"
 
 
-def _read_cursor(text: str) -> tuple[float, str]:
+def read_cursor(text: str) -> tuple[float, str]:
     created, _, run_id = text.partition("~")
     try:
         return float(created), run_id

@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 
 from fairlead.app import Fairlead
-from fairlead.errors import UnavailableError
+from fairlead.errors import InvalidInputError, UnavailableError
 from fairlead.server.access import SPECIAL
 from fairlead.server.factory import open_server
+from fairlead.server.wire import MOST_HEAD, Limits, guarded
 from fairlead.settings import Settings
 from fairlead.store.keys import any_key
 from fairlead.verbs.context import Context
 from fairlead.verbs.key import create
 
-_CONNECTIONS = 2000
+KEEP_ALIVE = 15
+"""Seconds that a connection may stay open without a request."""
+
+
+class Tls(NamedTuple):
+    """Paths of the certificate (with its chain) and of its key, in PEM."""
+
+    certificate: str
+    key: str
 
 
 class _Uvicorn(uvicorn.Server):
@@ -61,10 +71,16 @@ class _Uvicorn(uvicorn.Server):
 
 
 def serve(
-    context: Context, *, host: str, port: int, say: Callable[[str], None], register: Callable[[Fairlead], None] | None
+    context: Context,
+    *,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    register: Callable[[Fairlead], None] | None,
+    tls: Tls | None = None,
 ) -> dict[str, Any]:
     """Serves until SIGINT or SIGTERM; returns what it let go of. ``say`` gets lines for the person who started it."""
-    return asyncio.run(_serve(context, host, port, say, register))
+    return asyncio.run(_serve(context, host, port, say, register, tls))
 
 
 async def _serve(
@@ -73,7 +89,11 @@ async def _serve(
     port: int,
     say: Callable[[str], None],
     register: Callable[[Fairlead], None] | None,
+    tls: Tls | None,
 ) -> dict[str, Any]:
+    if tls is not None:
+        _require_usable(tls)
+    scheme = "http" if tls is None else "https"
     # Verbs may read standard input for a person; nobody types to a server.
     standard_input, sys.stdin = sys.stdin, io.StringIO()
     lead = context.open(create=True)
@@ -88,13 +108,13 @@ async def _serve(
         async with open_server(lead) as app:
 
             def ready(bound: int) -> None:
-                say(f"Fairlead serves {lead.tenant} at http://{host}:{bound}")
+                say(f"Fairlead serves {lead.tenant} at {scheme}://{host}:{bound}")
                 if first is not None:
                     say(f"First admin key, shown only now: {first}")
-                if host not in ("127.0.0.1", "::1", "localhost"):
-                    say("It is reachable from other machines and speaks plain HTTP: put TLS in front of it.")
+                if tls is None and host not in ("127.0.0.1", "::1", "localhost"):
+                    say("It is reachable from other machines and speaks plain HTTP: give --tls-cert and --tls-key.")
 
-            server = _Uvicorn(_config(app, lead.settings, host, port), app.drain, ready)
+            server = _Uvicorn(make_config(app, lead.settings, host, port, tls=tls), app.drain, ready)
             await server.serve()
             caught = server.cause
             if not server.started:
@@ -105,25 +125,42 @@ async def _serve(
     finally:
         await lead.close(caught)
         sys.stdin = standard_input
-    return {"served": f"http://{host}:{port}", "released": released}
+    return {"served": f"{scheme}://{host}:{port}", "released": released}
 
 
-def _config(app: Any, settings: Settings, host: str, port: int) -> uvicorn.Config:
+def _require_usable(tls: Tls) -> None:
+    """Refuses a certificate that cannot be used before anything else is opened."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ValueError) as exc:
+        raise InvalidInputError(
+            f"the certificate {tls.certificate!r} with the key {tls.key!r} cannot be used: {exc}.",
+            remedy="Give a PEM file with the chain, and its key without a passphrase.",
+            field="tls_cert",
+        ) from exc
+
+
+def make_config(
+    app: Any, settings: Settings, host: str, port: int, *, tls: Tls | None = None, limits: Limits | None = None
+) -> uvicorn.Config:
+    """How uvicorn is to serve ``app``."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=guarded(limits or Limits()),
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
         date_header=True,
         proxy_headers=False,
         lifespan="off",
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=15,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace)),
-        h11_max_incomplete_event_size=32 * 1024,
+        h11_max_incomplete_event_size=MOST_HEAD,
         ws_max_size=1024 * 1024,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
     )
 
 

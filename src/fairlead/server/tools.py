@@ -11,13 +11,14 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent, Tool, ToolAnnotations
 
+from fairlead.agents.spawning import SPAWN_SCHEMA
 from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, ForbiddenError, InvalidInputError, NotFoundError
 from fairlead.server.access import Caller, require_allowed
 from fairlead.server.answers import to_bytes
 from fairlead.server.desk import Desk
+from fairlead.server.document import tool_schemas
 from fairlead.server.problems import problem
-from fairlead.server.spawning import SPAWN_SCHEMA, spawn_parallel
 from fairlead.verbs.table import param_schema
 
 _VERBS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +31,9 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "runs.steer": ("run", "message"),
     "runs.decide": ("run", "step", "word", "value"),
     "agent.list": ("capability",),
+    "agent.show": ("agent",),
+    "agent.register": ("spec", "replace"),
+    "agent.remove": ("agent",),
     "workflow.list": (),
     "workflow.show": ("workflow",),
     "memory.add": ("text", "name", "source", "tag"),
@@ -73,7 +77,7 @@ _LIST_SCHEMA: dict[str, Any] = {
     "properties": {"includeHistory": {"type": "boolean", "default": False, "description": "also what has ended"}},
 }
 _OWN = {
-    "agents_spawn_parallel": ("run", "start many agents at once and measure it", SPAWN_SCHEMA),
+    "agents_spawn_parallel": ("agent.spawn", "start many agents at once and measure it", SPAWN_SCHEMA),
     "query_control": ("runs.pause", "pause, resume, terminate or change a run", _CONTROL_SCHEMA),
     "query_list": ("runs.list", "runs with their state, model and permission mode", _LIST_SCHEMA),
 }
@@ -118,7 +122,13 @@ class Tools:
             "required": [p.name for p in kept if p.required],
         }
         hints = ToolAnnotations(read_only_hint=not verb.changes, open_world_hint=False)
-        return Tool(name=name, description=verb.summary, input_schema=schema, annotations=hints)
+        return Tool(
+            name=name,
+            description=verb.summary,
+            input_schema=schema,
+            output_schema=tool_schemas().get(verb.name),
+            annotations=hints,
+        )
 
     async def call(self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str) -> CallToolResult:
         """Carries out a tool; a failure is an answer that says what and how to mend it."""
@@ -140,19 +150,12 @@ class Tools:
         return CallToolResult(content=[_text(structured)], structured_content=_plain(structured))
 
     async def _spawn(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
-        if not isinstance(arguments.get("agents"), list) or not 1 <= len(arguments["agents"]) <= 1000:
-            raise InvalidInputError("agents is no list of 1 to 1,000.", remedy="Give agents.", field="agents")
-        for name in ("maxConcurrency", "batchSize"):
-            number = arguments.get(name, 1)
-            if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1000:
-                raise InvalidInputError(f"{name} is {number!r}.", remedy="Give 1 to 1,000.", field=name)
-
-        async def start(target: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-            run: dict[str, Any] = await self._desk.call(caller, "run", {"target": target, "inputs": inputs}, request_id)
-            return run
-
-        lead = self._desk.lead
-        return await spawn_parallel(arguments, start=start, registry=lead.agents, clock=lead.clock)
+        names = {"agents": "agents", "maxConcurrency": "max_concurrency", "batchSize": "batch_size"}
+        outside = [name for name in arguments if name not in names]
+        if outside:
+            raise InvalidInputError(f"there is no argument {outside[0][:100]!r}.", remedy="See the schema.")
+        given = {names[name]: value for name, value in arguments.items()}
+        return await self._desk.call(caller, "agent.spawn", given, request_id)
 
     async def _control(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
         action = arguments.get("action")

@@ -108,32 +108,14 @@ def budgets_of(reader: Reader, tenant: str) -> list[BudgetRow]:
     return [BudgetRow(*row) for row in rows]
 
 
-def standing_budgets(
-    reader: Reader, subjects: tuple[str, ...], starts: tuple[int, int, int]
-) -> list[tuple[BudgetRow, Hold, WindowRow]]:
-    """The budgets that apply to a call, with the window of each and what it holds.
-
-    ``subjects`` are tenant, workspace, epic, agent, run and step; ``starts`` the present hour, day and month.
-    """
-    found = []
-    rows = reader.rows(_STANDING, (*subjects, *starts, subjects[0]))
-    for row in rows:
-        if row[10] and row[3] in ("*", row[10]):
-            budget = BudgetRow(*row[:10])
-            state = WindowRow() if row[12] is None else WindowRow(*row[12:])
-            found.append((budget, Hold(budget.id, row[10], row[11], budget.limit_nano), state))
-    return found
-
-
-# One statement for all budgets, because it runs before every call.
-_STANDING = (
-    "SELECT b.*, w.reserved_nano, w.spent_nano, w.warned FROM ("
-    f"SELECT {_BUDGET_COLUMNS}, CASE scope WHEN 'tenant' THEN ? WHEN 'workspace' THEN ? WHEN 'epic' THEN ?"
-    " WHEN 'agent' THEN ? WHEN 'run' THEN ? ELSE ? END AS whose,"
-    " CASE period WHEN 'hour' THEN ? WHEN 'day' THEN ? WHEN 'month' THEN ? ELSE 0 END AS since"
-    " FROM budgets WHERE tenant = ?) AS b LEFT JOIN budget_windows w"
-    " ON w.budget_id = b.id AND w.subject = b.whose AND w.window_start = b.since ORDER BY b.created, b.id"
-)
+def window_of(reader: Reader, held: Hold) -> WindowRow:
+    """What one budget window holds; nothing when it has not begun."""
+    row = reader.one(
+        "SELECT reserved_nano, spent_nano, warned FROM budget_windows"
+        " WHERE budget_id = ? AND subject = ? AND window_start = ?",
+        (held.budget_id, held.subject, held.window_start),
+    )
+    return WindowRow() if row is None else WindowRow(*row)
 
 
 def windows_of(reader: Reader, budget_id: str, start: int) -> list[tuple[str, WindowRow]]:

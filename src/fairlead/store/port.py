@@ -47,6 +47,7 @@ class RunRow(NamedTuple):
     started: float | None
     finished: float | None
     version: int
+    forked_from: str | None = None
 
 
 class JournalRow(NamedTuple):
@@ -92,8 +93,11 @@ class RunStore(Protocol):
         """Whether results are kept, so that a run can be resumed."""
         ...
 
-    async def create(self, run: RunRow, *drafts: Draft) -> tuple[RunRow, bool]:
-        """Stores a run; (the stored row, whether it is new). A known idempotency key gives the earlier row."""
+    async def create(self, run: RunRow, *drafts: Draft, journal: Sequence[JournalRow] = ()) -> tuple[RunRow, bool]:
+        """Stores a run and what of its journal is there already; (the stored row, whether it is new).
+
+        A known idempotency key gives the earlier row, and nothing is stored.
+        """
         ...
 
     async def get(self, run_id: str, tenant: str | None = None) -> RunRow | None: ...

@@ -43,7 +43,7 @@ class SqlRunStore:
     def bus(self) -> EventBus:
         return self.database.bus
 
-    async def create(self, run: RunRow, *drafts: Draft) -> tuple[RunRow, bool]:
+    async def create(self, run: RunRow, *drafts: Draft, journal: Sequence[JournalRow] = ()) -> tuple[RunRow, bool]:
         def unit(tx: Transaction) -> tuple[RunRow, bool]:
             if run.idempotency_key is not None:
                 earlier = tx.one(
@@ -53,6 +53,7 @@ class SqlRunStore:
                 if earlier is not None:
                     return RunRow._make(earlier), False
             tx.execute(_INSERT_RUN, run)
+            tx.executemany(_RECORD, journal)
             tx.emit(*drafts)
             return run, True
 

@@ -336,33 +336,48 @@ def full_text_query(text: str, *, any_term: bool = False) -> str:
     return (" OR " if any_term else " AND ").join(terms)
 
 
-_MOST_RANKED = 3000
-"""Matches that are ranked. A word that more things have says little about any of them, and ranking them all costs
-more than everything else; of so many the latest are ranked."""
+_MOST_RANKED = 500
+"""Matches that are ranked when there are more. Ranking costs more than everything else, and a word that so many things
+have says little about any of them: those with the words in their titles and the latest are ranked."""
 
 
 def search(
-    rows: Any, board: str, expression: str, where: str, values: Sequence[Any], *, limit: int, offset: int
+    rows: Any, expression: str, where: str, values: Sequence[Any], *, limit: int, offset: int
 ) -> list[tuple[Any, ...]]:
     """(columns of the thing..., score, snippet) of the best matches by BM25. A higher score is better; a hit in the
     title counts most."""
-    floor = rows(
-        "SELECT rowid FROM tk_text WHERE tk_text MATCH ? ORDER BY rowid DESC LIMIT 1 OFFSET ?",
-        [expression, _MOST_RANKED],
-    )
-    best = rows(
-        "SELECT t.n, bm25(tk_text, 8.0, 2.0, 1.0, 1.0) AS r FROM tk_text JOIN tk_things t ON t.n = tk_text.rowid "
-        f"WHERE tk_text MATCH ? AND tk_text.rowid > ? AND {where} ORDER BY r, t.id LIMIT ? OFFSET ?",
-        [expression, floor[0][0] if floor else -1, *values, limit, offset],
-    )
-    columns = ", ".join(f"t.{c}" for c in COLUMNS)
-    one = f"SELECT {columns}, x.title, x.body, x.notes FROM tk_things t JOIN tk_text x ON x.rowid = t.n WHERE t.n = ?"
+    best = _best(rows, expression, where, values, offset + limit)[offset:]
     words = [w.strip('"*') for w in expression.replace(" OR ", " AND ").split(" AND ")]
-    found = []
-    for number, rank in best:
-        [row] = rows(one, [number])
-        found.append((*row[:-3], -rank, snippet(words, row[-2], row[-1], row[-3])))
-    return found
+    found = {}
+    for start in range(0, len(best), 500):
+        numbers = [number for _, _, number in best[start : start + 500]]
+        sql = (
+            f"SELECT {', '.join(f't.{c}' for c in COLUMNS)}, x.title, x.body, x.notes, t.n FROM tk_things t "
+            f"JOIN tk_text x ON x.rowid = t.n WHERE t.n IN ({', '.join('?' * len(numbers))})"
+        )
+        for *row, title, body, notes, number in rows(sql, numbers):
+            found[number] = (*row, snippet(words, body, notes, title))
+    # What another process has just removed is not there any more.
+    return [(*found[n][:-1], -rank, found[n][-1]) for rank, _, n in best if n in found]
+
+
+def _best(rows: Any, expression: str, where: str, values: Sequence[Any], most: int) -> list[tuple[float, str, int]]:
+    """(rank, id, number) of the ``most`` best matches, the best first."""
+    latest = "SELECT rowid FROM tk_text WHERE tk_text MATCH ? ORDER BY rowid DESC LIMIT"
+    ranked = (
+        "SELECT bm25(tk_text, 8.0, 2.0, 1.0, 1.0) AS r, t.id, t.n FROM tk_text JOIN tk_things t ON t.n = tk_text.rowid "
+        f"WHERE tk_text MATCH ? AND {where}"
+    )
+    order = "ORDER BY r, t.id LIMIT ?"
+    floor = rows(f"{latest} 1 OFFSET {_MOST_RANKED}", [expression])
+    if floor:
+        chosen = f"(tk_text.rowid > ? OR tk_text.rowid IN ({latest} {_MOST_RANKED}))"
+        titled = f"{{title}} : ({expression})"
+        found = rows(f"{ranked} AND {chosen} {order}", [expression, *values, floor[0][0], titled, most])
+        if len(found) == most:
+            return list(found)
+        # They were not enough: a page far behind is asked for, or things with some rare property.
+    return list(rows(f"{ranked} {order}", [expression, *values, most]))
 
 
 def snippet(words: Sequence[str], *texts: str) -> str:

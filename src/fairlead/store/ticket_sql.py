@@ -51,14 +51,17 @@ _SORTS = {
     "status": "t.status, t.priority, t.created_at, t.id",
     "due": "t.due_date IS NULL, t.due_date, t.priority, t.id",
     "id": "t.id",
+    # First what is most urgent, then what frees most other work, then what has waited longest.
+    "ready": "t.priority, unblocks DESC, t.created_at, t.id",
 }
-SORTS = (*_SORTS, "ready")
+SORTS = tuple(_SORTS)
 
-_BLOCKED = f"""SELECT e.id FROM tk_edges e JOIN tk_things b ON b.board = e.board AND b.id = e.other
- WHERE e.board = ? AND e.type = 'blocked_by' AND b.deleted = 0 AND b.status NOT IN {FINISHED}"""
-_UNBLOCKS = f"""SELECT e.other AS id, count(*) AS many FROM tk_edges e
- JOIN tk_things d ON d.board = e.board AND d.id = e.id
- WHERE e.board = ? AND e.type = 'blocked_by' AND d.deleted = 0 AND d.status NOT IN {FINISHED} GROUP BY e.other"""
+_BLOCKED = f"""EXISTS (SELECT 1 FROM tk_edges e JOIN tk_things b ON b.board = e.board AND b.id = e.other
+ WHERE e.board = t.board AND e.id = t.id AND e.type = 'blocked_by' AND b.deleted = 0 AND b.status NOT IN {FINISHED})"""
+_UNBLOCKS = f"""(SELECT count(*) FROM tk_edges e JOIN tk_things d ON d.board = e.board AND d.id = e.id
+ WHERE e.board = t.board AND e.other = t.id AND e.type = 'blocked_by' AND d.deleted = 0
+ AND d.status NOT IN {FINISHED})"""
+# Both look up a thing's own edges: in the order of priority only as many things are looked at as a page has.
 
 
 def conditions(board: str, filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -101,10 +104,10 @@ def conditions(board: str, filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
             add(clause, filters[name])
     if filters.get("ready"):
         add("t.status = 'open'")
-        add(f"t.id NOT IN ({_BLOCKED})", board)
+        add(f"NOT {_BLOCKED}")
     if filters.get("blocked"):
         add(f"t.status NOT IN {FINISHED}")
-        add(f"(t.status = 'blocked' OR t.id IN ({_BLOCKED}))", board)
+        add(f"(t.status = 'blocked' OR {_BLOCKED})")
     return " AND ".join(where), values
 
 
@@ -136,22 +139,17 @@ def find(
     """Things that meet the filters, as lean rows with their labels."""
     where, values = conditions(board, filters)
     columns = ", ".join(f"t.{c}" for c in COLUMNS)
+    names: tuple[str, ...] = COLUMNS
+    order = _SORTS[sort]
     if sort == "ready":
-        # First what is most urgent, then what frees most other work, then what has waited longest.
-        sql = (
-            f"SELECT {columns}, coalesce(u.many, 0) FROM tk_things t LEFT JOIN ({_UNBLOCKS}) u ON u.id = t.id "
-            f"WHERE {where} ORDER BY t.priority, coalesce(u.many, 0) DESC, t.created_at, t.id"
-        )
-        values = [board, *values]
-    else:
-        order = _SORTS[sort]
-        if reverse:
-            order = ", ".join(f"{part} DESC" for part in order.split(", "))
-        sql = f"SELECT {columns} FROM tk_things t WHERE {where} ORDER BY {order}"
+        columns += f", {_UNBLOCKS} AS unblocks"
+        names = (*COLUMNS, "unblocks")
+    elif reverse:
+        order = ", ".join(f"{part} DESC" for part in order.split(", "))
+    sql = f"SELECT {columns} FROM tk_things t WHERE {where} ORDER BY {order}"
     if limit is not None:
         sql += " LIMIT ? OFFSET ?"
         values += [limit, offset]
-    names = (*COLUMNS, "unblocks") if sort == "ready" else COLUMNS
     found = [dict(zip(names, row, strict=True)) for row in rows(sql, values)]
     return with_labels(rows, board, found)
 
@@ -162,7 +160,7 @@ def with_labels(rows: Rows, board: str, found: list[dict[str, Any]]) -> list[dic
     for start in range(0, len(found), 500):
         part = [row["id"] for row in found[start : start + 500]]
         marks = ", ".join("?" * len(part))
-        sql = f"SELECT id, label FROM tk_labels WHERE board = ? AND id IN ({marks}) ORDER BY label"
+        sql = f"SELECT id, label FROM tk_labels WHERE board = ? AND id IN ({marks}) ORDER BY id, label"
         for thing_id, label in rows(sql, [board, *part]):
             labels.setdefault(thing_id, []).append(label)
     for row in found:

@@ -25,13 +25,13 @@ class VolatileRunStore:
         self._drafts: list[Draft] = []
         self._last_index = 0
 
-    async def create(self, run: RunRow, *drafts: Draft) -> tuple[RunRow, bool]:
+    async def create(self, run: RunRow, *drafts: Draft, journal: Sequence[JournalRow] = ()) -> tuple[RunRow, bool]:
         if run.idempotency_key is not None:
             for earlier in self._runs.values():
                 if (earlier.tenant, earlier.idempotency_key) == (run.tenant, run.idempotency_key):
                     return earlier, False
         self._runs[run.id] = run
-        self._journals[run.id] = {}
+        self._journals[run.id] = {row.key: row for row in journal}
         self.note(*drafts)
         return run, True
 

@@ -382,7 +382,7 @@ class FileBoard:
             intents.put_down(own, session.writes)
         placing = False
         try:
-            beside = intents.write_beside(tickets, session.writes)
+            beside = intents.write_beside(tickets, session.writes, session.created)
             placing = True
             intents.put_in_place(tickets, session.writes, beside)
         except OSError as exc:

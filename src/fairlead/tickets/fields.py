@@ -245,7 +245,12 @@ def read_status(text: str) -> str:
 
 def field_of(kind: str, name: str) -> Field | None:
     """The field ``name`` of a kind, or None."""
-    return next((f for f in FIELDS[kind] if f.name == name), None)
+    if kind not in _BY_NAME:
+        _BY_NAME[kind] = {field.name: field for field in FIELDS.get(kind, ())}
+    return _BY_NAME[kind].get(name)
+
+
+_BY_NAME: dict[str, dict[str, Field]] = {}
 
 
 def _not_a_choice(name: str, value: str, choices: tuple[str, ...]) -> InvalidInputError:

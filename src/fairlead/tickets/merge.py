@@ -17,7 +17,7 @@ Nothing is lost by that: the records of both changes are in the ticket's folder,
 
 from __future__ import annotations
 
-from fairlead.tickets.fields import BACKLOG_STATUSES, EPIC_STATUSES, FIELDS, PRIORITIES, REQUIREMENTS_STATUSES
+from fairlead.tickets.fields import BACKLOG_STATUSES, EPIC_STATUSES, FIELDS, PRIORITIES, REQUIREMENTS_STATUSES, field_of
 from fairlead.tickets.files import Document, Problem, decode, parse_text
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ def merge_value(kind: str, name: str, base: str | None, ours: str, theirs: str) 
     order = _ORDERS.get(f"{kind}.{name}") or _ORDERS.get(name)
     if order is not None and ours in order and theirs in order:
         return max(ours, theirs, key=order.index), True
-    field = next((f for f in FIELDS.get(kind, ()) if f.name == name), None)
+    field = field_of(kind, name)
     if field is not None and field.type in ("number", "int"):
         return max(ours, theirs, key=_number), True
     if "\n" in ours or "\n" in theirs:

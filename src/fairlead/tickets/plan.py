@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fairlead.errors import ConflictError, FairleadError, InvalidInputError, NotFoundError, RefusedError
 from fairlead.tickets import layout
-from fairlead.tickets.fields import BODIES, ENTRIES, FIELDS, SETS, THINGS, read_priority, read_status
+from fairlead.tickets.fields import BODIES, ENTRIES, SETS, THINGS, field_of, read_priority, read_status
 from fairlead.tickets.graph import refuse_cycle
 from fairlead.tickets.identifiers import new_entry_id, new_thing_id
 from fairlead.tickets.outcomes import Change
@@ -260,7 +260,7 @@ class Planner:
     def _checked(self, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         values = {}
         for name, value in given.items():
-            if value is not None and name == "priority" and any(f.name == name for f in FIELDS[kind]):
+            if value is not None and name == "priority" and field_of(kind, name):
                 value = read_priority(str(value))
             elif value is not None and name == "status" and kind == "ticket":
                 value = read_status(str(value))

@@ -183,7 +183,7 @@ class TicketService:
                 raise InvalidInputError(
                     f"{text!r} has no word to search for.", remedy="Give at least one word.", field="text", value=text
                 )
-            found = search(self.board.rows, self.board.board, expression, where, values, limit=limit, offset=offset)
+            found = search(self.board.rows, expression, where, values, limit=limit, offset=offset)
             if found or offset:
                 break
         rows = []

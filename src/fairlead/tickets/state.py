@@ -6,7 +6,7 @@ Boards read and write states; :func:`record_of` makes the record that programs s
 from __future__ import annotations
 
 from fairlead.errors import InvalidInputError
-from fairlead.tickets.fields import BODIES, FIELDS, SETS, Field
+from fairlead.tickets.fields import BODIES, FIELDS, SETS, Field, field_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def checked(kind: str, name: str, value: Any) -> Any:
     """A value that a caller gives for a field, typed and validated; :class:`InvalidInputError` names both."""
     if name == BODIES[kind]:
         return "" if value is None else str(value)
-    field = next((f for f in FIELDS[kind] if f.name == name), None)
+    field = field_of(kind, name)
     if field is None:
         known = ", ".join([*(f.name for f in FIELDS[kind]), BODIES[kind]])
         raise InvalidInputError(f"{kind} has no field {name!r}.", remedy=f"Known: {known}.", field=name, value=value)

@@ -14,6 +14,7 @@ NOUNS: dict[str, str] = {
     "runs": "list, watch and control runs",
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
+    "jobs": "list, watch, retry and cancel what is being taken in",
     "memory": "remember, recall, forget and inspect what is known",
     "ticket": "what is to be done in this repository",
     "epic": "what belongs together, and how far it is",
@@ -41,6 +42,7 @@ NOUN_ALIASES: dict[str, str] = {
     "costs": "cost",
     "budgets": "budget",
     "keys": "key",
+    "job": "jobs",
 }
 
 

@@ -17,6 +17,8 @@ _EXTRAS = {
     "pydantic_ai": "language-model agents",
     "numpy": "themes and vectors",
     "pycrfsuite": "trained entity recognition",
+    "fastapi": "the server (extra `server`)",
+    "a2a": "the server's A2A interface (extra `a2a`)",
 }
 
 

@@ -48,6 +48,16 @@ def resume_here(context: Context, word: str, cause: str | None, agents: list[str
     return asyncio.run(_carry_out(context, begin, agents, recover=False))
 
 
+def fork_here(context: Context, word: str, change: Any, options: dict[str, Any], agents: list[str]) -> Answer:
+    """Forks a run and carries the fork out to its end, or until it waits for a person."""
+
+    async def begin(app: Fairlead) -> RunHandle:
+        row = find_run(app, word)
+        return await app.runtime.fork(row.id, change, cause=context.cause, tenant=row.tenant, **options)
+
+    return asyncio.run(_carry_out(context, begin, agents, recover=False))
+
+
 async def _carry_out(context: Context, begin: Any, agents: list[str], *, recover: bool) -> Answer:
     app = context.open(create=True)
     end_by = asyncio.Event()
@@ -135,4 +145,4 @@ async def _finish_recovered(app: Fairlead, end_by: asyncio.Event) -> None:
                 task.cancel()
 
 
-__all__ = ["resume_here", "run_here"]
+__all__ = ["fork_here", "resume_here", "run_here"]

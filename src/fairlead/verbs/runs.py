@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.table import Param, Verb
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fairlead.verbs.context import Context, Output
 
 _STATES = ("init", "running", "paused", "completed", "terminated", "error")
+_MODES = ("default", "acceptEdits", "bypassPermissions", "plan")
 _COLOURS = {"completed": "green", "error": "red", "terminated": "red", "paused": "yellow", "running": "cyan"}
 _RUN = Param("run", "str", "id of the run, its last characters, or `latest`", positional=True, required=True)
 
@@ -160,8 +161,9 @@ def watch(context: Context, run: str, after: int = 0) -> Iterator[dict[str, Any]
         app.database.close()
 
 
-def follow(app: Any, after: int, **criteria: Any) -> Iterator[Any]:
-    """History, then what other processes commit. Looks when the database says that it changed."""
+def follow(app: Any, after: int, *, until: Callable[[], bool] | None = None, **criteria: Any) -> Iterator[Any]:
+    """History, then what other processes commit, until ``until`` says so (asked when there is nothing new). Looks when
+    the database says that it changed."""
     import time
 
     seen: Any = None
@@ -171,6 +173,10 @@ def follow(app: Any, after: int, **criteria: Any) -> Iterator[Any]:
         if page:
             after = page[-1].index
             continue
+        if until is not None and until():
+            # What was committed between the look and the question is still told.
+            yield from app.store.events_sync(after=after, limit=500, **criteria)
+            return
         while True:
             version = app.database.version_sync()
             if version != seen:
@@ -242,6 +248,65 @@ def resume(context: Context, run: str, agents: list[str] | None = None, cause: s
     return resume_here(context, run, cause, agents or [])
 
 
+def list_checkpoints(context: Context, run: str) -> dict[str, Any]:
+    from fairlead.verbs.finding import find_run
+
+    app = context.open(create=False)
+    try:
+        row = find_run(app, run)
+        return checkpoints_of(row, app.store.journal_sync(row.id))
+    finally:
+        app.database.close()
+
+
+def checkpoints_of(row: Any, journal: Any) -> dict[str, Any]:
+    """The points that a run can be forked from, oldest first."""
+    from fairlead.clock import isoformat
+    from fairlead.runtime.forking import checkpoints
+
+    points = [p._asdict() | {"finished": isoformat(p.finished)} for p in checkpoints(journal)]
+    return {"run": row.id, "name": row.name, "state": row.state, "forked_from": row.forked_from, "items": points}
+
+
+def show_checkpoints(value: dict[str, Any], out: Output) -> None:
+    out.line(f"{value['name']}  {value['run']}  {value['state']}")
+    for point in value["items"]:
+        out.line(f"  {point['number']:>4}  {point['finished'][11:23]}  {point['kind']:<6} {point['key']}")
+    if value["items"]:
+        out.line(f"Go on from one of them: fairlead runs fork {value['run'][-8:]} --at {value['items'][-1]['number']}")
+    else:
+        out.line("  No step has finished yet.")
+
+
+def fork(
+    context: Context,
+    run: str,
+    at: str | None = None,
+    redo: str | None = None,
+    set: list[str] | None = None,  # noqa: A002 - the word that users type
+    repeat_effects: bool = False,
+    agents: list[str] | None = None,
+    **options: str,
+) -> dict[str, Any]:
+    """Carries the fork out here, as `run` does."""
+    from fairlead.runtime.forking import Change
+    from fairlead.verbs.running import fork_here
+    from fairlead.verbs.top import read_assignments
+
+    change = Change(at, redo, read_assignments(set or []))
+    return fork_here(context, run, change, fork_options(repeat_effects, options), agents or [])
+
+
+def fork_options(repeat_effects: bool, given: Any) -> dict[str, Any]:
+    """Options of :meth:`fairlead.runtime.Runtime.fork` by the names that callers give them."""
+    return {
+        "repeat_effects": repeat_effects,
+        "model": given.get("model"),
+        "permission_mode": given.get("permissions"),
+        "idempotency_key": given.get("key"),
+    }
+
+
 def print_answer(value: dict[str, Any], out: Output) -> None:
     if "verb" not in value:
         # It was carried out here, to its end or until it waits: that is what there is to tell.
@@ -254,7 +319,9 @@ def print_answer(value: dict[str, Any], out: Output) -> None:
         already = "already " if value.get("already") else ""
         in_flight = value.get("in_flight") or []
         tail = f"; finishing {', '.join(in_flight[:5])}" if in_flight else ""
-        out.line(f"{name} is {already}{value['state']}{tail}")
+        below = len(value.get("children") or ())
+        with_it = f", and {below} child run{'s' if below > 1 else ''} with it" if below else ""
+        out.line(f"{name} is {already}{value['state']}{with_it}{tail}")
     elif "message_id" in value:
         out.line(f"{name} has the message {value['message_id']}; its receipt is the event run.message_delivered")
     elif "stdout" in value:
@@ -303,6 +370,34 @@ VERBS: tuple[Verb, ...] = (
     Verb("runs", "show", "one run in full", show_run, params=(_RUN,), show=print_run, aliases=("get", "info")),
     Verb(
         "runs",
+        "checkpoints",
+        "the points that a run can be forked from",
+        list_checkpoints,
+        params=(_RUN,),
+        show=show_checkpoints,
+    ),
+    Verb(
+        "runs",
+        "fork",
+        "a new run that goes on from what another one had finished",
+        fork,
+        params=(
+            _RUN,
+            Param("at", "str", "checkpoint to go on from: its number or key; without it, only failures are done again"),
+            Param("redo", "str", "step to do again, with all that depends on it"),
+            Param("set", "str", "STEP=VALUE to go on with another result of a step", many=True),
+            Param("repeat_effects", "bool", "steps that have acted on the world may do so again"),
+            Param("model", "str", "model to use instead"),
+            Param("permissions", "str", "permission mode instead", choices=_MODES),
+            Param("key", "str", "idempotency key: the same key gives the same fork"),
+            Param("agents", "path", "module or .py file whose agents and workflows to register first", many=True),
+        ),
+        show=print_answer,
+        role="operator",
+        changes=True,
+    ),
+    Verb(
+        "runs",
         "watch",
         "a run's events until it ends",
         watch,
@@ -341,7 +436,7 @@ VERBS: tuple[Verb, ...] = (
             "the mode",
             positional=True,
             required=True,
-            choices=("default", "acceptEdits", "bypassPermissions", "plan"),
+            choices=_MODES,
         ),
     ),
     _verb(

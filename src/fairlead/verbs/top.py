@@ -29,7 +29,7 @@ def run(
     from fairlead.errors import InvalidInputError, NotFoundError
     from fairlead.verbs.running import run_here
 
-    inputs = dict(_assignment(text) for text in set or ())
+    inputs = read_assignments(set or [])
     if input:
         missing = [path for path in input if not Path(path).exists()]
         if missing:
@@ -51,6 +51,11 @@ def run(
     options = {"model": model, "permission_mode": permissions, "idempotency_key": key}
     given = {k: v for k, v in options.items() if v is not None}
     return run_here(context, chosen, inputs, given, agents or [])
+
+
+def read_assignments(texts: list[str]) -> dict[str, Any]:
+    """Values by name from what was given as ``NAME=VALUE``; a value is JSON, or text when it is not."""
+    return dict(map(_assignment, texts))
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -222,7 +227,7 @@ def events(
             )
     app = context.open(create=False)
     try:
-        criteria = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
+        criteria: dict[str, Any] = {"tenant": str(app.tenant), "subject": subject, "types": tuple(type or ())}
         page = app.store.events_sync(after=after or 0, limit=limit, newest=after is None, **criteria)
         last = after or 0
         for event in page:
