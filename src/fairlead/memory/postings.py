@@ -8,12 +8,12 @@ logarithmic (O'Neil et al., "The Log-Structured Merge-Tree", 1996). Numpy is imp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fairlead.memory.lexical import K1, B, inverse_document_frequency
 
 _MERGE_RATIO = 4
-_TERMS_MOST = 24
+TERMS_MOST = 24
 """Query terms that are scored, the rarest first."""
 
 
@@ -104,8 +104,32 @@ class WordRow(NamedTuple):
     words: bytes
 
 
+class WordScan(Protocol):
+    """The scores of one question, as shares of the most that any entry could reach, 0 to 1.
+
+    ``best`` gives the numbers of the best ``most`` entries, unordered, among ``allowed`` (a sorted array of numbers, or
+    None for all); ``shares`` those of given entries, in their order, 0 for one that is not here.
+    """
+
+    def best(self, most: int, allowed: Any = None) -> Any: ...
+    def shares(self, numbers: Any) -> Any: ...
+
+
+class WordIndex(Protocol):
+    """What ranks the entries of one namespace by the words of a question, with BM25.
+
+    ``apply`` takes in new or changed rows and removes numbers; ``scan`` begins a question (term -> word id). Every
+    adapter passes ``fairlead.testing.words.check_word_index``.
+    """
+
+    def apply(self, rows: Sequence[WordRow], gone: Iterable[int]) -> None: ...
+    def scan(self, terms: Mapping[str, int]) -> WordScan: ...
+    def numbers(self) -> Any: ...
+    def close(self) -> None: ...
+
+
 class Postings:
-    """BM25 over the living entries of one namespace."""
+    """BM25 over the living entries of one namespace, in memory."""
 
     def __init__(self) -> None:
         self.segments: tuple[Segment, ...] = ()
@@ -128,6 +152,15 @@ class Postings:
             self.count += len(rows)
             self.words += sum(row.length for row in rows)
 
+    def numbers(self) -> Any:
+        """The sorted numbers of the living entries."""
+        import numpy as np
+
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(s.seqs[s.alive] for s in self.segments)]))
+
+    def close(self) -> None:
+        """Nothing of it is outside of this process."""
+
     def _kill(self, numbers: Sequence[int]) -> None:
         import numpy as np
 
@@ -148,7 +181,7 @@ class Postings:
         found = [(segment, segment.spans(words)) for segment in self.segments if len(segment)]
         documents = sum((ends - begins for _, (begins, ends) in found), np.zeros(len(words), np.int64))
         weights = np.array([inverse_document_frequency(self.count, n) for n in documents.tolist()])
-        chosen = np.argsort(-weights, kind="stable")[:_TERMS_MOST]
+        chosen = np.argsort(-weights, kind="stable")[:TERMS_MOST]
         mean = self.words / max(self.count, 1) or 1.0
         bound = float(weights.sum()) * (K1 + 1) or 1.0
         shares = weights[chosen] * (K1 + 1) / bound

@@ -103,7 +103,7 @@ class _Recall:
         self.embedder = embedder
         self.weights = read_weights(facts.weights)
         self.terms = {term: word_id(term) for term in query_stems(question.text)}
-        self.scan = index.postings.scan(self.terms)
+        self.scan = index.words.scan(self.terms)
         self.allowed = self._allowed()
 
     def found(self) -> list[_Found]:
@@ -140,8 +140,7 @@ class _Recall:
 
         if len(pool) >= self.question.k or self.index.postings.count > _SMALL or not self.terms:
             return pool
-        every = [segment.seqs[segment.alive] for segment in self.index.postings.segments]
-        numbers = np.sort(np.concatenate(every)) if every else pool
+        numbers = self.index.postings.numbers()
         return numbers if self.allowed is None else np.intersect1d(numbers, self.allowed)
 
     # ── similarity ───────────────────────────────────────────────────────────────────────────────────────────
