@@ -83,6 +83,7 @@ SURFACE: dict[str, tuple[str, ...]] = {
         "Memory",
         "Need",
         "NewEntry",
+        "Renewal",
         "SharedTier",
         "find",
         "find_or_spawn",

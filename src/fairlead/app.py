@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fairlead.breaker import BreakerPolicy
     from fairlead.gateway.gateway import Gateway
     from fairlead.memory import Memory
+    from fairlead.pipeline.intake.intake import Intake
     from fairlead.result import StepResult
     from fairlead.runtime import Node, RunHandle, Runtime, StepContext, Unrecovered
     from fairlead.runtime.middleware import Middleware
@@ -60,6 +61,7 @@ class Fairlead:
         self._kept_agents: KeptAgents | None = None
         self._memory: Memory | None = None
         self._gateway: Gateway | None = None
+        self._intake: Intake | None = None
         self._runtime: Runtime | None = None
         self._middleware = tuple(middleware)
         self._breaker = breaker
@@ -123,6 +125,19 @@ class Fairlead:
         return self._gateway
 
     @property
+    def intake(self) -> Intake:
+        """What takes sources in: jobs, workers, uploads and watches."""
+        if self._intake is None:
+            from fairlead.pipeline.intake.intake import Intake
+            from fairlead.pipeline.sources.opening import open_sources
+            from fairlead.pipeline.sources.options import load_options
+
+            home = self.settings.home
+            sources = open_sources(load_options(home), self.clock)
+            self._intake = Intake(self.database, self.memory, self.clock, home, sources)
+        return self._intake
+
+    @property
     def agents(self) -> AgentRegistry:
         """The registry: the built-in agents, those registered here, and those kept for the current tenant."""
         if self._agents is None:
@@ -130,7 +145,7 @@ class Fairlead:
             from fairlead.pipeline.agents import content_agents
 
             self._agents = AgentRegistry(self.kept_agents)
-            for agent in content_agents(self.memory, self.settings.home):
+            for agent in content_agents(self.memory, self.settings.home, lambda: self.intake.sources):
                 self._agents.register(agent)
         return self._agents
 
@@ -228,6 +243,9 @@ class Fairlead:
         if self._gateway is not None:
             await self._gateway.close()
             self._gateway = None
+        if self._intake is not None:
+            await self._intake.close()
+            self._intake = None
         await self._stack.aclose()
         await asyncio.to_thread(self.database.close)
         return released

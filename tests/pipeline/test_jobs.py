@@ -107,7 +107,7 @@ async def test_the_urgent_come_first_and_no_job_goes_to_two_workers(jobs: Jobs, 
     taken = await asyncio.gather(one.take(2), other.take(2))
     addresses = [job.address for part in taken for job in part]
     assert sorted(addresses) == ["0", "1", "2", "3"]
-    assert [job.address for job in taken[0]] == ["2", "1"]
+    assert ["2", "1"] in [[job.address for job in part] for part in taken]
     assert await one.take(2) == []
 
 

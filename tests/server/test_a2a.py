@@ -31,7 +31,7 @@ from fairlead.server import a2a
 from tests.server.support import GATES, Serving, listening, run, serving
 
 
-@agent(name="asking")
+@agent(name="asks")
 async def asking(ctx: StepContext, text: str = "?") -> str:
     """Asks its client where to go."""
     where = await ctx.ask(f"Where to, {text}?", name="where")
@@ -104,7 +104,7 @@ def test_the_card_tells_strangers_how_to_come_in_and_callers_what_there_is(tmp_p
             key = served.key("operator")
             async with a2a_client(address, key) as (card, client):
                 skills = {skill.id: skill for skill in card.skills}
-                assert {"echo", "sums", "asking"} <= skills.keys() and list(skills["sums"].tags) == ["adding"]
+                assert {"echo", "sums", "asks"} <= skills.keys() and list(skills["sums"].tags) == ["adding"]
                 extended = await client.get_extended_agent_card(pb.GetExtendedAgentCardRequest())
                 assert {skill.id for skill in extended.skills} == skills.keys()
                 bindings = {(i.protocol_binding, i.protocol_version) for i in card.supported_interfaces}
@@ -155,7 +155,7 @@ def test_a_task_asks_is_answered_and_is_followed_by_others(tmp_path: Path, bindi
     async def story() -> None:
         async with harbour(tmp_path) as (served, address):
             async with a2a_client(address, served.key("operator"), binding=binding) as (_, client):
-                events = await answers(client, said("Ada", skill="asking"))
+                events = await answers(client, said("Ada", skill="asks"))
                 assert status(events[-1]).state == pb.TASK_STATE_INPUT_REQUIRED
                 assert status(events[-1]).message.parts[0].text == "Where to, Ada?"
                 task_id, context_id = events[0].task.id, events[0].task.context_id
@@ -304,7 +304,7 @@ def test_a_waiting_task_is_answered_after_the_server_was_gone(tmp_path: Path) ->
     async def story() -> None:
         async with harbour(tmp_path) as (served, address):
             async with a2a_client(address, served.key("operator")) as (_, client):
-                events = await answers(client, said("Ada", skill="asking"))
+                events = await answers(client, said("Ada", skill="asks"))
                 task_id = events[0].task.id
         async with harbour(tmp_path) as (served, address):
             async with a2a_client(address, served.key("operator"), streaming=False) as (_, client):

@@ -11,9 +11,11 @@ import jsonschema
 import pytest
 
 from fairlead.cli.main import main
+from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.server.access import SPECIAL
 from fairlead.server.arguments import offered
 from fairlead.server.document import tool_schemas
+from fairlead.tenancy import make_tenant, use_tenant
 from fairlead.verbs.answers import every_answer, schemas_of
 from tests.server.story import tell
 from tests.server.support import Serving, run, serving
@@ -43,13 +45,17 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def prepare(served: Serving) -> None:
-    """What the story needs and no verb makes: entities in the memory."""
+    """What the story needs and no verb makes: entities in the memory, something to be taken in, and a watch."""
     await served.lead.memory.remember(
         "Ann Berg keeps the harbour of Bergen.",
         entities=("Ann Berg", "Bergen"),
         relations=(("Ann Berg", "keeps", "Bergen"),),
         cause="test",
     )
+    with use_tenant(make_tenant("acme")):
+        jobs = Jobs(served.lead.database, served.lead.clock)
+        await jobs.submit([JobRequest("https://example.com/log", "web")], cause="test")
+        await served.lead.intake.watches.add("https://example.com/feed.xml", cause="test")
 
 
 def test_every_verb_that_is_offered_declares_what_it_answers() -> None:

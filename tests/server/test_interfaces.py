@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from hypothesis import settings as fast
 from hypothesis import strategies as some
 
 from fairlead.clock import SystemClock
+from fairlead.errors import StoreFullError
 from fairlead.server import uploads
-from fairlead.server.uploads import receive_batch, safe_name
+from fairlead.server.uploads import Disk, receive_batch, safe_name
 from tests.server.support import GATES, finished, listening, run, serving
 
 
@@ -33,7 +35,7 @@ def test_files_are_kept_under_names_of_their_own_and_can_be_inputs(tmp_path: Pat
             names = ("../../etc/passwd.txt", "twice.txt", "twice.txt", ".hidden.txt", "naïve & strange.md")
             said = (await client.post("/api/upload", files=_files(*names))).json()
             assert said["success"] and said["count"] == 5, said
-            assert [f["originalName"] for f in said["files"]][1:3] == ["twice.txt", "twice.txt"]
+            assert [f["originalName"] for f in said["files"]][1:] == list(names[1:])
             folder = tmp_path / "uploads" / "acme" / "main"
             kept = {f"uploads/{p.name}" for p in folder.iterdir()}
             assert kept == {f["path"] for f in said["files"]} and len(kept) == 5
@@ -97,7 +99,7 @@ def test_some_files_failing_is_207_and_all_is_500(tmp_path: Path) -> None:
             os.replace(source, target)  # noqa: PTH105 - what the upload does
 
         kind = request.headers["content-type"]
-        return await receive_batch(kind, chunks(), tmp_path, SystemClock(), move=move)
+        return await receive_batch(kind, chunks(), tmp_path, SystemClock(), disk=Disk(move=move))
 
     some_kept = asyncio.run(batch("two"))
     assert some_kept.status == 207 and some_kept.answer["partialSuccess"] and some_kept.answer["failureCount"] == 1
@@ -105,6 +107,45 @@ def test_some_files_failing_is_207_and_all_is_500(tmp_path: Path) -> None:
     none_kept = asyncio.run(batch("txt"))
     assert none_kept.status == 500 and none_kept.answer["count"] == 0 and not none_kept.answer["partialSuccess"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_answered_was_written_before(tmp_path: Path) -> None:
+    request = httpx.Request("POST", "http://x", files=_files("one.txt", "two.txt"))
+    done: list[str] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield request.read()
+
+    def sync(number: int) -> None:
+        os.fsync(number)
+        done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else f"{os.fstat(number).st_size} bytes")
+
+    def move(source: Path, target: Path) -> None:
+        os.replace(source, target)  # noqa: PTH105 - what the upload does
+        done.append("move")
+
+    async def batch() -> Any:
+        kind = request.headers["content-type"]
+        return await receive_batch(kind, chunks(), tmp_path, SystemClock(), disk=Disk(move, sync))
+
+    assert asyncio.run(batch()).status == 200
+    assert done == ["16 bytes", "16 bytes", "move", "move", "folder"]
+
+
+def test_files_for_which_there_is_no_room_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    request = httpx.Request("POST", "http://x", files=_files("one.txt", "two.txt"))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield request.read()
+
+    def sync(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreFullError):
+        asyncio.run(
+            receive_batch(request.headers["content-type"], chunks(), tmp_path, SystemClock(), disk=Disk(sync=sync))
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(some.text(max_size=400))
@@ -180,5 +221,25 @@ def test_control_and_events_over_one_websocket(tmp_path: Path) -> None:
                 with pytest.raises(websockets.ConnectionClosed) as closed:
                     await socket.recv()
                 assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401
+
+    run(story())
+
+
+def test_names_of_other_scripts_are_names(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            client = served.client("operator")
+            kind = {"content-type": "multipart/form-data; boundary=b"}
+            part = 'Content-Disposition: form-data; name="{}"{}\r\nContent-Type: text/plain\r\n\r\nx\r\n'
+            body = (
+                "--b\r\n"
+                + part.format("𥴍", "")
+                + "--b\r\n"
+                + part.format("files", '; filename="отчёт 𥴍.txt"')
+                + "--b--"
+            )
+            answer = await client.post("/api/upload", content=body.encode(), headers=kind)
+            assert answer.status_code == 200, answer.text
+            assert [f["originalName"] for f in answer.json()["files"]] == ["отчёт 𥴍.txt"]
 
     run(story())

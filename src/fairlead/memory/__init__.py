@@ -11,6 +11,7 @@ from fairlead.memory.entries import Entry, Hit, NewEntry, make_selection
 from fairlead.memory.memory import Memory
 from fairlead.memory.opening import open_memory
 from fairlead.memory.plan import IndexPlan
+from fairlead.memory.renewing import Renewal
 from fairlead.memory.reuse import Match, Need, find, find_or_spawn
 from fairlead.memory.tiers import LocalTier, SharedTier
 
@@ -24,6 +25,7 @@ __all__ = [
     "Memory",
     "Need",
     "NewEntry",
+    "Renewal",
     "SharedTier",
     "find",
     "find_or_spawn",

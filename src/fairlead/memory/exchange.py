@@ -20,16 +20,22 @@ class Imported(NamedTuple):
     erased: int
 
 
+HEADER = dumps({"format": FORMAT}).decode()
+
+
+def to_facts(entry: Entry, named: dict[str, list[str]], related: dict[str, list[list[str]]]) -> dict[str, Any]:
+    """An entry as it is exported, with the entities and relations that it states, by entry id."""
+    facts = {k: v for k, v in entry.to_dict().items() if k not in ("id", "namespace", "address", "version")}
+    return {**facts, "entities": named.get(entry.id, []), "relations": related.get(entry.id, [])}
+
+
 def to_lines(
     entries: Iterable[Entry], named: dict[str, list[str]], related: dict[str, list[list[str]]]
 ) -> Iterator[str]:
-    """A header line and a line for each entry, with the entities and relations that it states, by entry id."""
-    yield dumps({"format": FORMAT}).decode()
+    """A header line and a line for each entry."""
+    yield HEADER
     for entry in entries:
-        facts = {k: v for k, v in entry.to_dict().items() if k not in ("id", "namespace", "address", "version")}
-        facts["entities"] = named.get(entry.id, [])
-        facts["relations"] = related.get(entry.id, [])
-        yield dumps(facts).decode()
+        yield dumps(to_facts(entry, named, related)).decode()
 
 
 def from_lines(lines: Iterable[str]) -> list[NewEntry]:
@@ -43,7 +49,7 @@ def from_lines(lines: Iterable[str]) -> list[NewEntry]:
             if at == 1 and facts.get("format"):
                 _check_format(facts["format"])
                 continue
-            entries.append(_entry(facts))
+            entries.append(from_facts(facts))
         except (JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as exc:
             raise InvalidInputError(
                 f"line {at} is not an exported entry: {type(exc).__name__}: {exc}.",
@@ -64,7 +70,8 @@ def _check_format(found: str) -> None:
         raise InvalidInputError(f"the export has format {found!r}.", remedy=f"This Fairlead reads {FORMAT!r}.")
 
 
-def _entry(facts: dict[str, Any]) -> NewEntry:
+def from_facts(facts: dict[str, Any]) -> NewEntry:
+    """The entry of one exported line; KeyError, TypeError or ValueError when it is none."""
     span = facts.get("span")
     return NewEntry(
         content=str(facts["content"]),

@@ -77,7 +77,7 @@ def removing(
         if reason == "erased":
             scope.fts.overwrite_what_is_deleted()
         rows = scope.entries("id", ids) if ids else scope.matching(selection)
-        _remove(scope, rows, reason, place)
+        remove(scope, rows, reason, place)
         if rows:
             data = {"count": len(rows), "reason": reason, "ids": [row.id for row in rows[:100]]}
             tx.emit(place.event("memory.forgotten", data))
@@ -97,7 +97,7 @@ def sweeping(place: Place) -> Callable[[Transaction], int]:
             return 0
         numbers = [int(r[0]) for r in scope.rows("memory_entries", "seq", "expires <= ?", (place.now,))]
         rows = scope.entries("seq", numbers)
-        _remove(scope, rows, "expired", place)
+        remove(scope, rows, "expired", place)
         if rows:
             tx.emit(place.event("memory.swept", {"count": len(rows)}))
         return len(rows)
@@ -117,7 +117,7 @@ def evicting(place: Place, most: int, share: float) -> Callable[[Transaction], i
         count = max(len(facts) - most, int(len(facts) * share))
         worst = sorted(facts, key=lambda f: (worth(f[1], f[2], place.now - f[3]), f[0]))[:count]
         rows = scope.entries("seq", [f[0] for f in worst])
-        _remove(scope, rows, "evicted", place)
+        remove(scope, rows, "evicted", place)
         tx.emit(place.event("memory.forgotten", {"count": len(rows), "reason": "evicted", "ids": []}))
         return len(rows)
 
@@ -132,7 +132,8 @@ def worth(success: float, usage: int, age: float) -> float:
     return 0.4 * used + 0.4 * success + 0.2 * recency(age)
 
 
-def _remove(scope: Scope, rows: Sequence[EntryRow], reason: str, place: Place) -> None:
+def remove(scope: Scope, rows: Sequence[EntryRow], reason: str, place: Place) -> None:
+    """Takes entries out of a namespace with the entities that nothing else names."""
     if not rows:
         return
     graph = GraphRows(scope)
@@ -222,7 +223,7 @@ def rebuilding(place: Place, vectors: dict[int, tuple[float, bytes]], model: tup
     def unit(tx: Transaction) -> int:
         scope = make_scope(tx, place.tenant, place.name, place.now)
         returned = scope.entries("address", scope.erased())
-        _remove(scope, returned, "replaced", place)
+        remove(scope, returned, "replaced", place)
         numbers = [int(r[0]) for r in scope.rows("memory_entries", "seq")]
         stamp = scope.next_stamp()
         scope.fts.remove(set(scope.fts.numbers()) | set(numbers))
@@ -265,13 +266,15 @@ def stated(scope: Scope, rows: Sequence[EntryRow]) -> tuple[dict[str, list[str]]
     """The entities and relations that entries state, by entry id."""
     graph = GraphRows(scope)
     ids = {row.seq: row.id for row in rows}
-    labels = {entity.id: entity.label for entity in graph.every_entity()}
+    mentions, relations = graph.mentions_of(ids), graph.stated_by(ids)
+    joined = {entity for entity, _ in mentions}.union(*((one.source, one.target) for one in relations))
+    labels = {entity.id: entity.label for entity in graph.by_id(joined).values()}
     named: dict[str, list[str]] = {}
-    for entity, seq in graph.mentions_of(ids):
+    for entity, seq in mentions:
         named.setdefault(ids[seq], []).append(labels[entity])
     related: dict[str, list[list[str]]] = {}
-    for one in graph.every_relation():
-        if one.seq in ids:
+    for one in relations:
+        if one.seq is not None:
             related.setdefault(ids[one.seq], []).append([labels[one.source], one.kind, labels[one.target]])
     return named, related
 

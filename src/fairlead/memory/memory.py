@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.clock import Clock
@@ -19,6 +19,7 @@ from fairlead.memory.keeping import Place
 from fairlead.memory.learning import Sample, learn_weights, moved_success
 from fairlead.memory.plan import IndexPlan
 from fairlead.memory.recalling import Question
+from fairlead.memory.renewing import Renewal, renewing
 from fairlead.memory.reranking import Reranker, reranked
 from fairlead.memory.space import Space
 from fairlead.memory.tiers import LocalTier, SharedTier
@@ -123,10 +124,7 @@ class Memory:
         stored when one of them cannot be.
         """
         place = self._place(name, cause)
-        if len(entries) >= _BATCH_FOR_THREAD:
-            prepared = await asyncio.to_thread(prepare, entries, self._privacy)
-        else:
-            prepared = prepare(entries, self._privacy)
+        prepared = await self._prepared(entries)
         kept = [one for one in prepared if one is not None]
         if len(kept) < len(prepared):
             at = prepared.index(None)
@@ -136,11 +134,40 @@ class Memory:
         if not kept:
             return []
         ready = await self._embedded(place, kept)
-        embedder = self._asking.embedder
-        model = None if embedder is None else (embedder.name, embedder.dimensions)
-        unit = storing(place.tenant, name, ready, now=place.now, cause=cause, model=model)
+        unit = storing(place.tenant, name, ready, now=place.now, cause=cause, model=self._model)
         stored = await self._database.write(unit)
         return [entry_from_row(stored.rows[identity(one)], place.namespace) for one in kept]
+
+    async def renew(
+        self,
+        source: str,
+        entries: Sequence[NewEntry],
+        *,
+        name: str = "default",
+        cause: str = "library",
+        also: Callable[[Transaction, Renewal], None],
+    ) -> Renewal:
+        """Makes ``entries`` what is remembered of a document, in one durable write: what its source said before and
+        says no more is removed, what it says still stays as it is.
+
+        Only entries whose metadata name a ``document`` are removed: those that people wrote about the source stay. What
+        was erased for good is not taken in again, nor what the privacy filter keeps out. ``also`` writes the caller's
+        own rows in the same transaction; when it raises, nothing is changed.
+        """
+        place = self._place(name, cause)
+        kept = [one for one in await self._prepared(entries) if one is not None]
+        ready = await self._embedded(place, kept)
+        return await self._database.write(renewing(place, source, ready, self._model, also))
+
+    async def _prepared(self, entries: Sequence[NewEntry]) -> Sequence[Prepared | None]:
+        if len(entries) >= _BATCH_FOR_THREAD:
+            return await asyncio.to_thread(prepare, entries, self._privacy)
+        return prepare(entries, self._privacy)
+
+    @property
+    def _model(self) -> tuple[str, int] | None:
+        embedder = self._asking.embedder
+        return None if embedder is None else (embedder.name, embedder.dimensions)
 
     async def _embedded(self, place: Place, kept: Sequence[Prepared]) -> Sequence[Prepared]:
         """The same with a vector for each entry whose content the namespace does not have yet."""

@@ -8,6 +8,7 @@ uses load that.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -81,31 +82,60 @@ class MiniLM:
     def _load(self) -> None:
         with self._lock:
             if self._session is None:
-                try:
-                    import onnxruntime
-                    import tokenizers
-                except ImportError as exc:
-                    raise MissingDependencyError(f"{exc.name} is not installed.", remedy=_REMEDY) from exc
-                source = find_model(self._weights)
-                _check_digest(source / "tokenizer.json", TOKENIZER_SHA256)
-                tokenizer = tokenizers.Tokenizer.from_file(str(source / "tokenizer.json"))
-                tokenizer.enable_truncation(_MOST_TOKENS)
-                tokenizer.no_padding()
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self._threads
-                options.log_severity_level = 3
-                network = self._converted(source)
-                self._tokenizer = tokenizer
-                self._session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+                self._tokenizer, self._session = open_network(self._cache, self._weights, self._threads)
+                self._tokenizer.enable_truncation(_MOST_TOKENS)
 
-    def _converted(self, source: Path) -> Path:
-        """The ONNX file, made when it is not there yet; it appears whole or not at all."""
-        target = self._cache / f"minilm-int8-{WEIGHTS_SHA256[:12]}.onnx"
-        if not target.is_file():
-            _check_digest(source / "model.safetensors", WEIGHTS_SHA256)
-            self._cache.mkdir(parents=True, exist_ok=True)
+
+def open_network(
+    cache: Path, weights: Path | None = None, threads: int = 2, layers: Sequence[int] = ()
+) -> tuple[Any, Any]:
+    """(tokenizer, onnxruntime session) of the sentence encoder, or of the states of ``layers`` (see ``build_graph``).
+
+    The network of sentences has 8-bit weights. That of states has them as published: 8-bit steps are scaled by the
+    largest value of a batch, so a token's state would depend on what else is in the batch.
+    """
+    try:
+        import onnxruntime
+        import tokenizers
+    except ImportError as exc:
+        raise MissingDependencyError(f"{exc.name} is not installed.", remedy=_REMEDY) from exc
+    source = find_model(weights)
+    _check_digest(source / "tokenizer.json", TOKENIZER_SHA256)
+    tokenizer = tokenizers.Tokenizer.from_file(str(source / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    network = _converted(source, cache, layers)
+    return tokenizer, onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+
+
+def _converted(source: Path, cache: Path, layers: Sequence[int]) -> Path:
+    """The ONNX file, made when it is not there yet; it appears whole or not at all."""
+    form = "states-" + "-".join(map(str, layers)) if layers else "int8"
+    target = cache / f"minilm-{form}-{WEIGHTS_SHA256[:12]}.onnx"
+    if not target.is_file():
+        _check_digest(source / "model.safetensors", WEIGHTS_SHA256)
+        cache.mkdir(parents=True, exist_ok=True)
+        if layers:
+            _write_states(source / "model.safetensors", target, layers)
+        else:
             _convert(source / "model.safetensors", target)
-        return target
+    return target
+
+
+def _write_states(weights: Path, target: Path, layers: Sequence[int]) -> None:
+    try:
+        import onnx
+    except ImportError as exc:
+        raise MissingDependencyError(f"{exc.name} is not installed.", remedy=_REMEDY) from exc
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    try:
+        onnx.save(build_graph(read_safetensors(weights), _SHAPE, layers), str(partial))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _convert(weights: Path, target: Path) -> None:

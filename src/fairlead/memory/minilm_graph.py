@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,9 +39,13 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     return tensors
 
 
-def build_graph(weights: dict[str, Any], shape: Shape) -> Any:
-    """An ``onnx.ModelProto``: (ids, mask, both int64 of [batch, tokens]) -> vectors, float32 of [batch, hidden]."""
-    return _Graph(weights, shape).model()
+def build_graph(weights: dict[str, Any], shape: Shape, layers: Sequence[int] = ()) -> Any:
+    """An ``onnx.ModelProto``: (ids, mask, both int64 of [batch, tokens]) -> vectors, float32 of [batch, hidden].
+
+    With ``layers`` the output is instead ``states``, what those layers make of each token (0 is what goes into the
+    first), side by side: float32 of [batch, tokens, hidden * layers]. Layers after the last of them are left out.
+    """
+    return _Graph(weights, shape).model(layers)
 
 
 class _Graph:
@@ -56,17 +61,22 @@ class _Graph:
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
 
-    def model(self) -> Any:
+    def model(self, layers: Sequence[int]) -> Any:
         from onnx import TensorProto
 
         helper = self._helper
-        hidden = self._embeddings()
+        hidden = [self._embeddings()]
         bias = self._attention_bias()
-        for layer in range(self._shape.layers):
-            hidden = self._layer(hidden, bias, f"encoder.layer.{layer}.")
-        self._pool(hidden)
+        for layer in range(max(layers) if layers else self._shape.layers):
+            hidden.append(self._layer(hidden[-1], bias, f"encoder.layer.{layer}."))
+        if layers:
+            self._op("Concat", *(hidden[layer] for layer in layers), out="states", axis=-1)
+            output: tuple[str, list[str | int]] = ("states", ["batch", "tokens", self._shape.hidden * len(layers)])
+        else:
+            self._pool(hidden[-1])
+            output = ("vectors", ["batch", self._shape.hidden])
         ints = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "tokens"]) for n in ("ids", "mask")]
-        out = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["batch", self._shape.hidden])]
+        out = [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])]
         graph = helper.make_graph(self._nodes, "sentence-encoder", ints, out, list(self._constants.values()))
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 

@@ -12,7 +12,7 @@ from fairlead.errors import InvalidInputError
 from fairlead.memory import keeping
 from fairlead.memory.asking import Asking
 from fairlead.memory.entries import Entry, entry_from_row
-from fairlead.memory.exchange import Imported, from_lines, to_lines, without_erased
+from fairlead.memory.exchange import Imported, from_lines, to_facts, to_lines, without_erased
 from fairlead.memory.keeping import Place, Problem, reading
 from fairlead.memory.moving import SHARES, MovingVectors, MovingWords, Stage
 from fairlead.memory.plan import EMBEDDED
@@ -56,6 +56,20 @@ class Upkeep:
             return tuple(to_lines(entries, named, related))
 
         return await self._reading(place, reading) or tuple(to_lines((), {}, {}))
+
+    async def export_page(self, after: int = 0, limit: int = 500, *, name: str = "default") -> Sequence[dict[str, Any]]:
+        """Some living entries in the order in which they were remembered, each as it is exported with its ``cursor``:
+        give the last one's as ``after`` to go on. Fewer than ``limit`` are the last."""
+        place = self._place(name)
+
+        def reading(scope: Scope) -> Sequence[dict[str, Any]]:
+            rows = scope.beyond(after, place.now, limit=limit)
+            named, related = keeping.stated(scope, rows)
+            return tuple(
+                {**to_facts(entry_from_row(row, place.namespace), named, related), "cursor": row.seq} for row in rows
+            )
+
+        return await self._reading(place, reading) or ()
 
     async def import_lines(self, lines: Iterable[str], *, name: str = "default", cause: str = "import") -> Imported:
         """Takes in exported lines in one write, without what was erased here. Doing it twice changes nothing."""

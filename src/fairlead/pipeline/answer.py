@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fairlead.pipeline.formats.prose import is_boilerplate
+from fairlead.pipeline.sources.moments import link_at
 from fairlead.pipeline.text.naming import names_of, phrases_of, quoted_words
 from fairlead.pipeline.text.reading import TOKEN, judge
 from fairlead.pipeline.text.sentences import split_sentences
@@ -114,7 +115,8 @@ def answer(question: str, passages: Sequence[Mapping[str, Any]], *, threshold: f
     """``{answered, statements, reason}``; statements are ``{text, source, start_char, end_char, score, ...}``.
 
     ``passages`` are what memory recalled, best first: ``text`` and what else is known of each (``source``,
-    ``start_char``, ``speaker``, ...), which statements keep. Offsets count in the document when the passage has
+    ``start_char``, ``speaker``, ...), which statements keep; one of a recording has the second at which it is said as
+    ``start_s``, and a ``link`` to it. Offsets count in the document when the passage has
     ``start_char``, else in the passage. ``reason`` says why when nothing is answered.
     """
     if not passages:
@@ -142,11 +144,16 @@ def _no(reason: str) -> dict[str, Any]:
 
 
 def _statement(candidate: _Candidate) -> dict[str, Any]:
-    kept = {k: v for k, v in candidate.passage.items() if k not in ("text", "score", "start_char", "end_char")}
-    base = int(candidate.passage.get("start_char", 0))
+    passage = candidate.passage
+    kept = {k: v for k, v in passage.items() if k not in ("text", "score", "start_char", "end_char", "times")}
+    base = int(passage.get("start_char", 0))
+    if passage.get("start_s") is not None:
+        said = [second for offset, second in passage.get("times", ()) if offset <= candidate.start]
+        kept["start_s"] = said[-1] if said else passage["start_s"]
+        kept["link"] = link_at(str(passage.get("url") or passage.get("source", "")), kept["start_s"])
     return {
         "text": candidate.text,
-        "source": candidate.passage.get("source", ""),
+        "source": passage.get("source", ""),
         **kept,
         "start_char": base + candidate.start,
         "end_char": base + candidate.end,

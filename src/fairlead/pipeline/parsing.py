@@ -53,7 +53,7 @@ def parse_bytes(ref: DocumentRef, data: bytes, form: str) -> Document:
     segments = place(blocks)
     if not segments:
         raise InvalidInputError(f"{ref.title}: no readable text was found.", remedy="Leave it out.", field="content")
-    if form in ("vtt", "srt") and not any(segment.speaker for segment in segments):
+    if form in ("vtt", "srt", "json3") and not any(segment.speaker for segment in segments):
         segments, named = _name_speaker(segments)
         if named:
             warnings.append(f"no voices are marked; the speaker is taken from the introduction: {named}")
@@ -110,6 +110,8 @@ def _read_text(text: str, form: str) -> tuple[str, list[Block]]:
             return read_html(text)
         case "json":
             return ("", captions.read_json3(text)) if captions.is_json3(text) else tables.read_json(text)
+        case "json3":
+            return "", captions.read_json3(text)
         case "csv":
             return "", tables.read_csv(text)
         case "vtt":

@@ -17,6 +17,8 @@ _LENGTH = 900
 def passages(document: Document) -> list[dict[str, Any]]:
     """Stretches of three to six sentences within one heading and one speaker, in order; they cover the whole text.
 
+    In a recording ``times`` holds (offset in the passage, second) where each of its segments begins.
+
     A stretch may be shorter where its section or its speaker ends. ``text`` is ``document.text[start_char:end_char]``.
     """
     text = document.text
@@ -46,7 +48,8 @@ def _close(document: Document, text: str, held: list[tuple[int, int, int]], foun
     if not held:
         return
     start, end = held[0][0], held[-1][1]
-    first, last = document.segments[held[0][2]], document.segments[held[-1][2]]
+    first_index, last_index = held[0][2], held[-1][2]
+    first, last = document.segments[first_index], document.segments[last_index]
     held.clear()
     passage: dict[str, Any] = {
         "text": text[start:end],
@@ -62,4 +65,6 @@ def _close(document: Document, text: str, held: list[tuple[int, int, int]], foun
         passage["speaker"] = first.speaker
     if first.start_s is not None:
         passage["start_s"], passage["end_s"] = first.start_s, last.end_s
+        inner = document.segments[first_index : last_index + 1]
+        passage["times"] = [[max(0, each.start_char - start), each.start_s] for each in inner]
     found.append(passage)

@@ -83,12 +83,12 @@ class _TooSlowError(Exception):
     """A reader took nothing for too long. Not a TimeoutError, which is an OSError and read as a lost connection."""
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events of a tenant, or of one of its subjects."""
+class PacedResponse(StreamingResponse):
+    """A stream that is cut off when its reader takes nothing for too long. It closes ``chunks`` in every case."""
 
-    def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
-        self._chunks = _chunks(feed, tenant, after, subject)
-        super().__init__(self._chunks, media_type="text/event-stream")
+    def __init__(self, chunks: AsyncGenerator[bytes, None], media_type: str) -> None:
+        self._chunks = chunks
+        super().__init__(chunks, media_type=media_type)
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"
 
@@ -107,6 +107,13 @@ class EventStream(StreamingResponse):
             return
         finally:
             await self._chunks.aclose()
+
+
+class EventStream(PacedResponse):
+    """Server-sent events of a tenant, or of one of its subjects."""
+
+    def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
+        super().__init__(_chunks(feed, tenant, after, subject), "text/event-stream")
 
 
 async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:

@@ -27,8 +27,11 @@ from fairlead.tenancy import use_tenant
 from fairlead.verbs.table import Verb
 
 if TYPE_CHECKING:
+    from fastapi import Request, Response
+
     from fairlead.gateway.gateway import Gateway
 
+Streamed = Callable[["Request"], Awaitable["Response"]]
 Native = Callable[[Caller, Mapping[str, Any]], Awaitable[Any]]
 
 _log = logging.getLogger(__name__)
@@ -41,7 +44,8 @@ _OF_THE_BOARD = frozenset({"ticket", "epic", "backlog", "requirement", "time", "
 class Desk:
     """Carries out calls over one opened and running Fairlead.
 
-    ``answers`` are the verbs that are carried out on the loop; the others run on threads. ``draining`` refuses new
+    ``answers`` are the verbs that are carried out on the loop; the others run on threads. ``lines_out`` and
+    ``lines_in`` are those that can also answer with, or take in, lines of JSON as they come. ``draining`` refuses new
     work while the server ends.
     """
 
@@ -49,6 +53,8 @@ class Desk:
         self.lead = lead
         self.verbs: dict[str, Verb] = offered()
         self.answers: dict[str, Native] = {}
+        self.lines_out: dict[str, Streamed] = {}
+        self.lines_in: dict[str, Streamed] = {}
         self.draining = False
         self.calls = 0
         self._waiting = 0

@@ -20,6 +20,7 @@ from fairlead.server.access import Caller
 from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
 from fairlead.server.auth import Authority
+from fairlead.server.carrying import Carrying
 from fairlead.server.desk import Desk
 from fairlead.server.document import complete_document
 from fairlead.server.feed import Feed
@@ -84,6 +85,9 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
         add_socket(app, desk, feed, authority)
+        carrying = Carrying(desk)
+        desk.lines_out["memory.export"] = carrying.export
+        desk.lines_in["memory.import"] = carrying.take_in
         add_routes(app, desk)
         mcp = StreamableHTTPSessionManager(make_mcp(desk, _caller_of_mcp), json_response=True, stateless=True)
         await stack.enter_async_context(mcp.run())

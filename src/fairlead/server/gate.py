@@ -39,9 +39,10 @@ OPEN_PATHS = frozenset({"/health", "/liveness", "/readiness", "/openapi.json"})
 _OPEN_WITHOUT_KEY = frozenset({"/.well-known/agent-card.json"})
 """Paths that answer anybody, and callers who name themselves with more."""
 MOST_BODY = 4 * 1024 * 1024
-"""Bytes of a request body, uploads aside."""
+"""Bytes of a request body, but for what is taken in as it comes."""
 
-_UPLOAD = "/api/upload"
+_LARGE = frozenset({"/api/upload", "/api/memory/import"})
+"""Paths whose bodies are taken in as they come."""
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -108,7 +109,7 @@ class Gate:
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """Refuses a body that is announced or turns out too large."""
-        most = self._most_upload if scope["path"] == _UPLOAD else self._most
+        most = self._most_upload if scope["path"] in _LARGE else self._most
         announced = header(scope["headers"], b"content-length")
         if (coding := header(scope["headers"], b"content-encoding") or "identity").lower() != "identity":
             # A small body may be a large one, and nothing that callers send is worth that.

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
 from fairlead.events import draft
+from fairlead.pipeline.intake.uploads import folder_of
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import check_text
@@ -123,13 +124,13 @@ class Interfaces:
     async def upload(self, request: Request) -> Response:
         caller = self._grant(request, "run")
         lead = self._desk.lead
-        folder = lead.settings.home / "uploads" / caller.tenant.tenant_id / caller.tenant.workspace_id
+        folder = folder_of(lead.settings.home, caller.tenant)
         batch = await receive_batch(request.headers.get("content-type", ""), request.stream(), folder, lead.clock)
         if batch.kept:
             now, cause = lead.clock.now(), f"key:{caller.actor}"
             tenant = str(caller.tenant)
             drafts = [
-                draft("upload.received", tenant, kept["path"], kept, source="server", cause=cause, time=now)
+                draft("upload.received", tenant, kept.key, kept.to_dict(), source="server", cause=cause, time=now)
                 for kept in batch.kept
             ]
             await lead.store.append(*drafts)

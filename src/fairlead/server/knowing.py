@@ -10,6 +10,7 @@ from fairlead.pipeline.answer import answer
 from fairlead.runtime.spec import load_template, template_names
 from fairlead.server.access import Caller
 from fairlead.server.desk import Desk
+from fairlead.verbs.memory import lines_of, page_of
 
 
 class Knowing:
@@ -21,6 +22,8 @@ class Knowing:
         desk.answers |= {
             "memory.add": self.remember,
             "memory.recall": self.recall,
+            "memory.export": self.export,
+            "memory.import": self.take_in,
             "ask": self.ask,
             "workflow.list": self.workflows,
         }
@@ -57,6 +60,17 @@ class Knowing:
             min_score=given.get("min_score", 0.0),
         )
         return {"query": given["query"], "hits": [hit.to_dict() for hit in hits]}
+
+    async def export(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        limit = min(given.get("limit", 500), 1000)
+        after, name = given.get("after", 0), given.get("name", "default")
+        return page_of(await self._lead.memory.upkeep.export_page(after, limit, name=name), limit)
+
+    async def take_in(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+        done = await self._lead.memory.upkeep.import_lines(
+            lines_of(given.get("entries")), name=given.get("name", "default"), cause=f"key:{caller.actor}"
+        )
+        return done._asdict()
 
     async def ask(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         question = given["question"]

@@ -13,6 +13,7 @@ from fairlead.errors import ConflictError, InvalidInputError
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import from_query
+from fairlead.server.carrying import LINES, sends_lines, wants_lines
 from fairlead.server.desk import Desk
 from fairlead.server.document import REFERENCE, answer_name
 from fairlead.server.problems import MEDIA_TYPE, BadRequestError
@@ -65,9 +66,9 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     for verb in desk.verbs.values():
         path = "/api/" + (f"{verb.noun}/{verb.verb}" if verb.noun else verb.verb)
         if verb.changes:
-            _add(app, "POST", path, verb, _changing(desk, verb))
+            _add(app, desk, "POST", path, verb, _changing(desk, verb))
         else:
-            _add(app, "GET", path, verb, _reading(desk, verb))
+            _add(app, desk, "GET", path, verb, _reading(desk, verb))
     _add_resources(app, desk)
 
 
@@ -101,10 +102,12 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
     for method, path, name, held in resources:
         verb = verbs[name]
         make = _reading if method == "GET" else _changing
-        _add(app, method, path, verb, make(desk, verb, held), held)
+        _add(app, desk, method, path, verb, make(desk, verb, held), held)
 
 
-def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, held: tuple[str, ...] = ()) -> None:
+def _add(
+    app: FastAPI, desk: Desk, method: str, path: str, verb: Verb, endpoint: Endpoint, held: tuple[str, ...] = ()
+) -> None:
     status = 201 if verb.name in _CREATED else 200
     app.add_api_route(
         path,
@@ -117,9 +120,16 @@ def _add(app: FastAPI, method: str, path: str, verb: Verb, endpoint: Endpoint, h
         tags=[verb.noun or "fairlead"],
         status_code=status,
         response_class=Response,
-        responses=responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=method == "GET"),
-        openapi_extra=_described(method, verb, held),
+        responses=_answers(desk, verb, status, conditional=method == "GET"),
+        openapi_extra=_described(method, verb, held, lines=verb.name in desk.lines_in),
     )
+
+
+def _answers(desk: Desk, verb: Verb, status: int, *, conditional: bool) -> dict[int | str, dict[str, Any]]:
+    found = responses(status, {"$ref": REFERENCE + answer_name(verb.name)}, conditional=conditional)
+    if verb.name in desk.lines_out:
+        found[status]["content"][LINES] = {"schema": {"type": "string"}}
+    return found
 
 
 def responses(
@@ -136,7 +146,7 @@ def responses(
     return found
 
 
-def _described(method: str, verb: Verb, held: tuple[str, ...]) -> dict[str, Any]:
+def _described(method: str, verb: Verb, held: tuple[str, ...], *, lines: bool) -> dict[str, Any]:
     params: list[dict[str, Any]] = [
         {"name": n, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for n in held
     ]
@@ -151,12 +161,19 @@ def _described(method: str, verb: Verb, held: tuple[str, ...]) -> dict[str, Any]
     schema["properties"] = {n: s for n, s in schema["properties"].items() if n not in held}
     schema["required"] = [n for n in schema.get("required", ()) if n not in held]
     params.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}})
-    body = {"required": bool(schema["required"]), "content": {"application/json": {"schema": schema}}}
+    content = {"application/json": {"schema": schema}}
+    if lines:
+        content[LINES] = {"schema": {"type": "string"}}
+    body = {"required": bool(schema["required"]), "content": content}
     return {"parameters": params, "requestBody": body}
 
 
 def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
+    streamed = None if held else desk.lines_out.get(verb.name)
+
     async def endpoint(request: Request) -> Response:
+        if streamed is not None and wants_lines(request):
+            return await streamed(request)
         given = from_query(verb, request.query_params.multi_items())
         given = _with_held(given, request, held)
         value = await desk.call(caller_of(request), verb.name, given, request.state.request_id)
@@ -167,8 +184,11 @@ def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
 
 def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
     status = 201 if verb.name in _CREATED else 200
+    streamed = None if held else desk.lines_in.get(verb.name)
 
     async def endpoint(request: Request) -> Response:
+        if streamed is not None and sends_lines(request):
+            return await streamed(request)
         caller = caller_of(request)
         given = _with_held(await read_json(request), request, held)
         key = request.headers.get("idempotency-key")

@@ -46,6 +46,7 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "ticket.update": ("ids", "status", "priority", "assignee", "comment"),
     "ticket.claim": ("ids", "next", "agent"),
     "ticket.close": ("ids", "reason", "commit"),
+    "batch.run": ("items", "atomic", "dry_run"),
     "cost.summary": ("days",),
     "budget.list": (),
     "model.list": (),

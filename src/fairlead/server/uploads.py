@@ -1,29 +1,38 @@
-"""Uploads: several files in one multipart request, streamed to disk, each whole or not there.
+"""Uploads: several files in one multipart request, kept as :mod:`fairlead.pipeline.intake.uploads` keeps files.
 
-A file is written beside its place and moved there once it is complete, so a process that dies leaves no half file under
-a name that was answered. The answers are those that clients of batch uploads know: 200 all kept, 207 some, 500 none,
-and 400 or 413 when the batch cannot be taken, of which nothing is kept then.
+The type that a client declares has to be one that is taken, and the content too. The answers are those that clients of
+batch uploads know: 200 all kept, 207 some, 500 none, and 400 or 413 when the batch cannot be taken, of which nothing is
+kept then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import mimetypes
-import os
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from fairlead.clock import Clock, isoformat
-from fairlead.ids import new_id
+from fairlead.clock import Clock
+from fairlead.errors import InvalidInputError, StoreFullError
+from fairlead.pipeline.intake.uploads import (
+    DISK,
+    MOST_BYTES,
+    MOST_FILES,
+    Disk,
+    Kept,
+    Part,
+    Receiving,
+    place,
+    plain_name,
+    safe_name,
+)
 from fairlead.server.problems import BadRequestError, TooLargeError
 
-MOST_FILES = 20
-MOST_BYTES = 100 * 1024 * 1024
 _GATHERED = 1024 * 1024
 _TYPES = frozenset(
     {
@@ -42,75 +51,44 @@ _TYPES = frozenset(
 )
 
 
-class Part(NamedTuple):
-    """One file as it came in: complete on disk, not yet in its place."""
-
-    original: str
-    type: str
-    temporary: Path
-    size: int
-
-
 class Batch(NamedTuple):
     """How a batch ended: the HTTP status and the answer."""
 
     status: int
     answer: dict[str, Any]
-    kept: tuple[dict[str, Any], ...]
-
-
-Move = Callable[[Path, Path], None]
+    kept: tuple[Kept, ...]
 
 
 async def receive_batch(
-    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, move: Move = os.replace
+    content_type: str, chunks: AsyncIterator[bytes], folder: Path, clock: Clock, *, disk: Disk = DISK
 ) -> Batch:
-    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken."""
+    """Takes a multipart body; :class:`BadRequestError` or :class:`TooLargeError` when the batch cannot be taken.
+
+    What is answered as kept survives a power cut: files are synchronised before they are moved, and their folder
+    before the answer.
+    """
     began = clock.monotonic()
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise BadRequestError("the body is no multipart form.", remedy="Send multipart/form-data with files.")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    form = _Form(folder, options[b"boundary"])
+    form = _Form(folder, options[b"boundary"], disk)
     try:
         await form.read(chunks)
-        return await asyncio.to_thread(_place, form.parts, folder, clock, began, move)
+        return await asyncio.to_thread(_batch, form.parts, folder, clock, began, disk)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFullError("there is no room left for the files.", remedy="Free some, and send them again.") from exc
     finally:
         await asyncio.to_thread(form.discard)
 
 
-def _place(parts: list[Part], folder: Path, clock: Clock, began: float, move: Move) -> Batch:
-    stamp = isoformat(clock.now())[:19].replace(":", "-")
-    kept: list[dict[str, Any]] = []
-    failures: list[dict[str, str]] = []
-    for part in parts:
-        # The time alone would give two files of one second the same place.
-        name = f"{stamp}_{new_id('up')}_{safe_name(part.original)}"[:255]
-        try:
-            move(part.temporary, folder / name)
-        except OSError as exc:
-            failures.append({"originalName": part.original, "error": exc.strerror or type(exc).__name__})
-        else:
-            kept.append(
-                {"originalName": part.original, "path": f"uploads/{name}", "size": part.size, "type": part.type}
-            )
-    answer: dict[str, Any] = {"success": not failures, "files": kept, "count": len(kept)}
-    if failures:
-        answer |= {"partialSuccess": bool(kept), "failures": failures, "failureCount": len(failures)}
-    answer["duration"] = round((clock.monotonic() - began) * 1000, 3)
-    return Batch(200 if not failures else 207 if kept else 500, answer, tuple(kept))
-
-
-def safe_name(original: str) -> str:
-    """The last component of a name with nothing in it that a file system or a shell could misread."""
-    name = re.split(r"[/\\]", original)[-1].replace("..", "_")
-    name = re.sub(r"[^a-zA-Z0-9._-]", "_", name)
-    name = re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), name)
-    # Room is left for what is put before it.
-    stem, dot, ending = name.rpartition(".")
-    if len(name) > 180:
-        name = f"{stem[: 180 - len(ending) - 1]}{dot}{ending}" if dot and len(ending) < 20 else name[:180]
-    return name or "unnamed"
+def _batch(parts: list[Part], folder: Path, clock: Clock, began: float, disk: Disk) -> Batch:
+    placed = place(parts, folder, clock, disk=disk)
+    placed = placed._replace(duration_ms=(clock.monotonic() - began) * 1000)
+    status = 200 if placed.success else 207 if placed.partial_success else 500
+    return Batch(status, placed.to_dict(), placed.files)
 
 
 def type_of(given: str, name: str) -> str:
@@ -130,13 +108,13 @@ def type_of(given: str, name: str) -> str:
 class _Form:
     """A multipart body being read: files go to disk as they come."""
 
-    def __init__(self, folder: Path, boundary: bytes) -> None:
+    def __init__(self, folder: Path, boundary: bytes, disk: Disk) -> None:
+        self._disk = disk
         self.parts: list[Part] = []
         self._folder = folder
-        self._headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
-        self._file: BinaryIO | None = None
-        self._open: Part | None = None
+        self._open: Receiving | None = None
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -170,9 +148,9 @@ class _Form:
 
     def discard(self) -> None:
         """Closes and removes what was not put in its place."""
-        if self._file is not None:
-            self._file.close()
-        for part in (*self.parts, *((self._open,) if self._open else ())):
+        if self._open is not None:
+            self._open.discard()
+        for part in self.parts:
             part.temporary.unlink(missing_ok=True)
 
     def _begin(self) -> None:
@@ -186,51 +164,42 @@ class _Form:
         self._value += data
 
     def _end_header(self) -> None:
-        self._headers[self._field.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._headers[self._field.lower()] = self._value
         self._field = self._value = b""
 
     def _start_file(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", ""))
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if b"filename" not in options:
             return
         if options.get(b"name") != b"files":
             raise BadRequestError("a file is in another field than `files`.", remedy="Use `files`.", field="files")
         if len(self.parts) >= MOST_FILES:
             raise BadRequestError(f"there are more than {MOST_FILES} files.", remedy="Send fewer.", field="files")
-        original = _plain_name(options[b"filename"].decode("utf-8", "replace"))
-        kind = type_of(self._headers.get("content-type", ""), original)
-        temporary = self._folder / f".{new_id('part')}.part"
-        self._open = Part(original, kind, temporary, 0)
-        self._file = temporary.open("xb")
+        original = plain_name(options[b"filename"].decode("utf-8", "replace"))
+        type_of(self._headers.get(b"content-type", b"").decode("latin-1"), original)
+        self._open = Receiving(self._folder, original, most=MOST_BYTES, disk=self._disk)
 
     def _write(self, data: bytes) -> None:
-        if self._file is None or self._open is None:
+        if self._open is None:
             return
-        size = self._open.size + len(data)
-        if size > MOST_BYTES:
+        if self._open.size + len(data) > MOST_BYTES:
             raise TooLargeError(
                 f"{self._open.original[:200]!r} is too large.", remedy=f"At most {MOST_BYTES:,} bytes.", field="files"
             )
-        self._file.write(data)
-        self._open = self._open._replace(size=size)
+        self._open.write(data)
 
     def _end_part(self) -> None:
-        if self._file is None or self._open is None:
+        if self._open is None:
             return
-        self._file.close()
-        self._file = None
-        if self._open.size == 0:
-            raise BadRequestError(f"{self._open.original[:200]!r} is empty.", remedy="Leave it out.", field="files")
-        self.parts.append(self._open)
+        try:
+            part = self._open.complete()
+        except InvalidInputError as exc:
+            raise BadRequestError(exc.message, remedy=exc.remedy, field="files") from exc
+        self.parts.append(part)
         self._open = None
 
     def _end(self) -> None:
         self._ended = True
 
 
-def _plain_name(name: str) -> str:
-    """The name without control characters, for the answer; where it is kept is another name."""
-    return "".join(c if c.isprintable() else "_" for c in name)[:1000] or "unnamed"
-
-
-__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "receive_batch", "safe_name", "type_of"]
+__all__ = ["MOST_BYTES", "MOST_FILES", "Batch", "Disk", "receive_batch", "safe_name", "type_of"]

@@ -88,6 +88,12 @@ class Scope(Statements):
         rows = self.rows("memory_entries", _ENTRY_COLUMNS, where, (*parameters, limit), tail)
         return [EntryRow(*r) for r in rows]
 
+    def beyond(self, seq: int, now: float, *, limit: int) -> list[EntryRow]:
+        """Living entries remembered after number ``seq``, in that order."""
+        where = "seq > ? AND (expires IS NULL OR expires > ?)"
+        rows = self.rows("memory_entries", _ENTRY_COLUMNS, where, (seq, now, limit), "ORDER BY seq LIMIT ?", keyed=True)
+        return [EntryRow(*r) for r in rows]
+
     def selected_numbers(self, selection: Selection, now: float) -> list[int]:
         """The numbers of all living entries that match."""
         where, parameters = selected_where(selection, now)

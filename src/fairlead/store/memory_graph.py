@@ -91,6 +91,12 @@ class GraphRows:
         columns = "source, target, kind, weight, seq"
         return [RelationRow(*r) for r in self._scope.rows("memory_relations", columns, tail="ORDER BY id")]
 
+    def stated_by(self, seqs: Iterable[int]) -> list[RelationRow]:
+        """The relations that these entries state, in the order in which they were."""
+        columns = "id, source, target, kind, weight, seq"
+        rows = sorted(self._scope.among("memory_relations", columns, "seq", seqs), key=lambda row: row[0])
+        return [RelationRow(*row[1:]) for row in rows]
+
     def drop_unmentioned(self, entities: Iterable[int]) -> int:
         """Removes those entities that no entry mentions and no relation joins any more."""
         gone = 0

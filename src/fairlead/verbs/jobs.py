@@ -193,6 +193,19 @@ def _print_event(value: dict[str, Any], out: Output) -> None:
     print_event(value, out)
 
 
+def run(context: Context, once: bool = False, processes: int | None = None) -> dict[str, Any]:
+    """Carries out what waits, whoever submitted it for this tenant."""
+    from fairlead.verbs.taking_in import work_here
+
+    return work_here(context, once=once, processes=processes)
+
+
+def print_work(value: dict[str, Any], out: Output) -> None:
+    from fairlead.verbs.taking_in import print_taken_in
+
+    print_taken_in(value, out)
+
+
 VERBS: tuple[Verb, ...] = (
     Verb(
         "jobs",
@@ -241,5 +254,19 @@ VERBS: tuple[Verb, ...] = (
             Param("batch", "str", "only what was submitted together"),
         ),
         show=_print_event,
+    ),
+    Verb(
+        "jobs",
+        "run",
+        "carry out the jobs that wait",
+        run,
+        params=(
+            Param("once", "bool", "end when nothing is left, instead of going on"),
+            Param("processes", "int", "processes for analysis; as many as there are cores unless stated"),
+        ),
+        show=print_work,
+        description="Jobs are kept in the store: several of these may run at once, also beside `fairlead serve`.",
+        role="operator",
+        changes=True,
     ),
 )

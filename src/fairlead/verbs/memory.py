@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs import memory_show as printing
@@ -19,7 +19,6 @@ _NAME = Param(
 )
 _ONE_NAME = Param("name", help="one namespace only", aliases=("-n", "--namespace"))
 _ID = Param("id", positional=True, required=True, help="an entry's id")
-_PATH = Param("path", "path", "the file", positional=True, required=True)
 _IDS = Param("id", positional=True, many=True, help="ids of entries")
 _FILTERS = (
     Param("tag", many=True, help="only entries with all of these tags"),
@@ -135,9 +134,14 @@ async def versions(memory: Memory, cause: str, id: str, name: str = "default") -
     return await memory.versions(id, name=name)
 
 
-async def export(memory: Memory, cause: str, path: str, name: str = "default") -> dict[str, Any]:
+async def export(
+    memory: Memory, cause: str, path: str | None = None, name: str = "default", after: int = 0, limit: int = 500
+) -> dict[str, Any]:
+    """Everything into a file; without a path a page of entries as they are exported."""
     from pathlib import Path
 
+    if path is None:
+        return page_of(await memory.upkeep.export_page(after, limit, name=name), limit)
     lines = await memory.upkeep.export(name=name)
     target = Path(path)
     partial = target.with_name(target.name + ".partial")
@@ -146,22 +150,46 @@ async def export(memory: Memory, cause: str, path: str, name: str = "default") -
     return {"path": str(target), "entries": len(lines) - 1}
 
 
-def import_file(context: Context, path: str, name: str = "default") -> Any:
-    """Reads the file before anything is opened, so that one that cannot be read leaves no empty store."""
+def page_of(entries: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """A page of exported entries; ``next`` is the cursor to go on from."""
+    more = len(entries) == limit
+    return {"items": list(entries), "has_more": more, "next": entries[-1]["cursor"] if more else None}
+
+
+def import_file(
+    context: Context, path: str | None = None, entries: list[Any] | None = None, name: str = "default"
+) -> Any:
+    """Reads what was given before anything is opened, so that what cannot be read leaves no empty store."""
     from pathlib import Path
 
     from fairlead.errors import InvalidInputError
 
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidInputError(f"path {path!r} cannot be read: {exc}.", remedy="Give an exported file.") from exc
+    if (path is None) == (entries is None):
+        raise InvalidInputError("import needs a file or entries, and one of them.", remedy="Give one.", field="path")
+    if entries is not None:
+        lines = lines_of(entries)
+    else:
+        try:
+            # Only a line feed ends a line here: texts may hold other line separators.
+            lines = Path(str(path)).read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise InvalidInputError(f"path {path!r} cannot be read: {exc}.", remedy="Give an exported file.") from exc
 
     async def work(memory: Memory) -> dict[str, Any]:
-        # Only a line feed ends a line here: texts may hold other line separators.
-        return (await memory.upkeep.import_lines(text.split("\n"), name=name, cause=context.cause))._asdict()
+        return (await memory.upkeep.import_lines(lines, name=name, cause=context.cause))._asdict()
 
     return _with_memory(context, work, create=True)
+
+
+def lines_of(entries: Any) -> list[str]:
+    """Exported entries that were given as a list, as lines."""
+    import json
+
+    from fairlead.errors import InvalidInputError
+
+    if not isinstance(entries, list):
+        raise InvalidInputError("entries is no list.", remedy="Give a list of exported entries.", field="entries")
+    return [json.dumps(entry) for entry in entries]
 
 
 async def verify(memory: Memory, cause: str, name: str | None = None) -> dict[str, Any]:
@@ -283,14 +311,25 @@ VERBS: tuple[Verb, ...] = (
         changes=True,
     ),
     _verb(
-        "export", "write all entries to a file, one JSON object a line", export, _PATH, _NAME, show=printing.show_facts
+        "export",
+        "write all entries to a file, one JSON object a line",
+        export,
+        Param("path", "path", "the file; without it a page of entries is the answer", positional=True),
+        _NAME,
+        Param("after", "int", "`next` of the page before", default=0),
+        Param("limit", "int", "entries of a page", default=500),
+        show=printing.show_facts,
     ),
     Verb(
         "memory",
         "import",
         "take in an exported file; what was erased here stays out",
         import_file,
-        params=(_PATH, _NAME),
+        params=(
+            Param("path", "path", "the file", positional=True),
+            Param("entries", "json", "the entries themselves, as a list"),
+            _NAME,
+        ),
         show=printing.show_facts,
         role="operator",
         changes=True,

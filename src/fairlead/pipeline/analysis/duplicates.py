@@ -18,7 +18,11 @@ _SHINGLE = 5
 
 def sketch_of(sentences: list[Sentence]) -> list[int]:
     """The sketch, ascending."""
-    words = [token.lower() for sentence in sentences for token in sentence.tokens if token[0].isalnum()]
+    return sketch_of_words([token.lower() for sentence in sentences for token in sentence.tokens if token[0].isalnum()])
+
+
+def sketch_of_words(words: Sequence[str]) -> list[int]:
+    """The sketch of a run of words."""
     if not words:
         return []
     shingles = {" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))}

@@ -27,7 +27,7 @@ from fairlead.pipeline.analysis.gazetteer import (
     TITLES,
 )
 from fairlead.pipeline.analysis.name_features import lists
-from fairlead.pipeline.analysis.names import Name, find_names
+from fairlead.pipeline.analysis.names import Name, Tagger, WordTagger
 from fairlead.pipeline.text.reading import Reading, Sentence
 from fairlead.pipeline.text.wordset import word_set
 
@@ -54,6 +54,10 @@ _MOST_MENTIONS = 4
 _MOST_ENTITIES = 80
 
 
+RULES = "name-rules/1"
+"""What is said to have found a name that no trained tagger was asked about."""
+
+
 class Mention(NamedTuple):
     """A name in the text, ``type`` one of person, organisation, place, technology, version, licence, other."""
 
@@ -62,11 +66,23 @@ class Mention(NamedTuple):
     start: int
     end: int
     confidence: float
+    model: str = RULES
 
 
-def entities_of(reading: Reading) -> list[dict[str, Any]]:
-    """Entities by falling number of mentions: name, type, count, confidence, and where the first few are."""
-    mentions = list(_mentions(reading))
+class _Judged(NamedTuple):
+    """A sentence with what the rules found in it, and whether the tagger has a word on it."""
+
+    sentence: Sentence
+    fixed: list[Mention]
+    ruled: list[Mention]
+    asked: bool
+
+
+def entities_of(reading: Reading, tagger: Tagger | None = None) -> list[dict[str, Any]]:
+    """Entities by falling number of mentions: name, type, count, confidence, where the first few are, and which
+    ``model`` was surest of it. ``tagger`` is the trained one that is asked (None: that of words).
+    """
+    mentions = list(_mentions(reading, tagger or WordTagger()))
     names = _full_names(mentions)
     groups: dict[tuple[str, str], list[Mention]] = defaultdict(list)
     for mention in mentions:
@@ -81,50 +97,68 @@ def entities_of(reading: Reading) -> list[dict[str, Any]]:
             "count": len(found),
             "confidence": round(max(mention.confidence for mention in found), 2),
             "mentions": [[mention.start, mention.end] for mention in found[:_MOST_MENTIONS]],
+            "model": max(found, key=lambda mention: mention.confidence).model,
         }
         for (name, kind), found in ordered[:_MOST_ENTITIES]
         if kind != "other" or len(found) >= 2
     ]
 
 
-def _mentions(reading: Reading) -> Iterator[Mention]:
+def _mentions(reading: Reading, tagger: Tagger) -> Iterator[Mention]:
     inner = _capitalised_inside(reading.sentences)
-    for sentence in reading.sentences:
-        for pattern, kind in ((_VERSION, "version"), (_LICENCE, "licence")):
-            for found in pattern.finditer(sentence.text):
-                name = found.group() if kind == "version" else found.group().rsplit(" ", 1)[0].removesuffix(" License")
-                yield Mention(name, kind, sentence.start + found.start(), sentence.start + found.end(), 0.9)
-        if sentence.quality > 0 or len(sentence.tokens) > 3:
-            yield from _judged(
-                sentence, list(_named(sentence, inner)), inner, reading.document.kind in _TECHNICAL_KINDS
-            )
+    technical = reading.document.kind in _TECHNICAL_KINDS
+    judged = [_by_rules(sentence, inner) for sentence in reading.sentences]
+    tagged = iter(tagger.find([one.sentence.text for one in judged if one.asked]))
+    for one in judged:
+        yield from one.fixed
+        if one.asked:
+            said = [
+                Mention(
+                    name, found.type, one.sentence.start + found.start, one.sentence.start + found.end,
+                    found.confidence, tagger.version,
+                )
+                for found, name in _believed(one, next(tagged), inner, technical)
+            ]  # fmt: skip
+            yield from _joined(one.ruled, said)
+        else:
+            yield from one.ruled
 
 
-def _judged(sentence: Sentence, ruled: list[Mention], inner: frozenset[str], technical: bool) -> list[Mention]:
-    """What the rules are sure of, and the tagger's word on the rest.
-
-    The tagger is asked only where a rule left a name without a type, or where a name may open the sentence: the rules
-    are exact on what they list, the tagger knows what context tells.
+def _by_rules(sentence: Sentence, inner: frozenset[str]) -> _Judged:
+    """What the rules find. The tagger is asked only where they left a name without a type, or where a name may open the
+    sentence: the rules are exact on what they list, the tagger knows what context tells.
     """
+    fixed: list[Mention] = []
+    for pattern, kind in ((_VERSION, "version"), (_LICENCE, "licence")):
+        for found in pattern.finditer(sentence.text):
+            name = found.group() if kind == "version" else found.group().rsplit(" ", 1)[0].removesuffix(" License")
+            fixed.append(Mention(name, kind, sentence.start + found.start(), sentence.start + found.end(), 0.9))
+    if sentence.quality <= 0 and len(sentence.tokens) <= 3:
+        return _Judged(sentence, fixed, [], asked=False)
+    ruled = list(_named(sentence, inner))
     opening = sentence.tokens[0][0].isupper() and not (ruled and ruled[0].start == sentence.start)
-    unsure = [mention for mention in ruled if mention.confidence < _SURE]
-    if not unsure and not opening:
-        return ruled
-    sure = [mention for mention in ruled if mention.confidence >= _SURE]
-    taken = {i for mention in sure for i in range(mention.start, mention.end)}
-    tagged: list[Mention] = []
-    for found in find_names(sentence.text):
-        start, end = sentence.start + found.start, sentence.start + found.end
+    return _Judged(sentence, fixed, ruled, opening or any(mention.confidence < _SURE for mention in ruled))
+
+
+def _believed(one: _Judged, names: list[Name], inner: frozenset[str], technical: bool) -> Iterator[tuple[Name, str]]:
+    """The tagger's names that are kept beside what the rules are sure of, each with how it is written."""
+    sentence = one.sentence
+    taken = {i for m in one.ruled if m.confidence >= _SURE for i in range(m.start, m.end)}
+    for found in names:
         name = _singular(sentence.text[found.start : found.end].strip(" .,'’-"))
-        if found.confidence < _LEAST or not taken.isdisjoint(range(start, end)) or not _is_name(name):
+        place = range(sentence.start + found.start, sentence.start + found.end)
+        if found.confidence < _LEAST or not taken.isdisjoint(place) or not _is_name(name):
             continue
-        if not _supported(name, found, sentence.text, inner, technical):
-            continue
-        tagged.append(Mention(ALIASES.get(name, name), found.type, start, end, found.confidence))
+        if _supported(name, found, sentence.text, inner, technical):
+            yield found, ALIASES.get(name, name)
+
+
+def _joined(ruled: list[Mention], tagged: list[Mention]) -> list[Mention]:
+    """What rules and tagger say of one sentence; where the rules were not sure the tagger's word goes first."""
     covered = {i for mention in tagged for i in range(mention.start, mention.end)}
-    return sorted(
-        [*sure, *tagged, *(m for m in unsure if covered.isdisjoint(range(m.start, m.end)))], key=lambda m: m.start
-    )
+    sure = [mention for mention in ruled if mention.confidence >= _SURE]
+    unsure = [m for m in ruled if m.confidence < _SURE and covered.isdisjoint(range(m.start, m.end))]
+    return sorted([*sure, *tagged, *unsure], key=lambda mention: mention.start)
 
 
 def _supported(name: str, found: Name, text: str, inner: frozenset[str], technical: bool) -> bool:

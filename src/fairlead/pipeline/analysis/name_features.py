@@ -73,7 +73,7 @@ def lists() -> Lists:
     return Lists({word: tuple(sorted(marks)) for word, marks in words.items()}, ordered)
 
 
-def _known(lows: Sequence[str]) -> list[str]:
+def known_longer(lows: Sequence[str]) -> list[str]:
     """For each word the mark of the longest known name it is part of, else ``""``."""
     longer = lists().longer
     marks = [""] * len(lows)
@@ -96,7 +96,7 @@ def shape(word: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _own(word: str) -> tuple[str, ...]:
+def own_features(word: str) -> tuple[str, ...]:
     low = word.lower()
     found = [
         "w=" + low,
@@ -129,7 +129,7 @@ def _further(word: str, mark: str) -> tuple[str, ...]:
     return (f"{mark}w={word.lower()}", f"{mark}s={shape(word)}")
 
 
-def _sentence_case(words: Sequence[str]) -> str:
+def sentence_case(words: Sequence[str]) -> str:
     """How the sentence uses capitals, since a capital in a headline tells nothing."""
     letters = [word for word in words if word[0].isalpha()]
     capital = sum(word[0].isupper() for word in letters)
@@ -148,14 +148,14 @@ def features(
     ``style`` is ``clean`` for edited text and ``noisy`` for posts: the strongest features exist once for all text and
     once per style (Daumé, "Frustratingly Easy Domain Adaptation", ACL 2007). ``extra`` adds further ones to each word.
     """
-    case = _sentence_case(words)
+    case = sentence_case(words)
     shapes = [shape(word) for word in words]
     lows = [word.lower() for word in words]
-    known = _known(lows)
+    known = known_longer(lows)
     last = len(words) - 1
     rows: list[list[str]] = []
     for i, word in enumerate(words):
-        row = [*_own(word), f"c={case}|{shapes[i]}", f"d={style}|{case}|{shapes[i]}", f"d={style}|{lows[i]}"]
+        row = [*own_features(word), f"c={case}|{shapes[i]}", f"d={style}|{case}|{shapes[i]}", f"d={style}|{lows[i]}"]
         if known[i]:
             row.append(known[i])
         if i:

@@ -7,9 +7,9 @@ sentence that it works on.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fairlead.errors import MissingDependencyError
 from fairlead.pipeline.analysis.name_features import TOKEN, features
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     import pycrfsuite
 
 MODEL = Path(__file__).parents[1] / "models" / "names.crf"
-TYPES = {"PER": "person", "ORG": "organisation", "LOC": "place", "MISC": "other"}
+VERSION = "names/1"
+TYPES = {
+    "PER": "person", "ORG": "organisation", "LOC": "place", "MISC": "other",
+    "person": "person", "group": "organisation", "corporation": "organisation", "location": "place",
+    "product": "other", "creative-work": "other",
+}  # fmt: skip
+"""A label's kind, of the common four or of WNUT-17's six -> what is said of a name."""
+
 _local = threading.local()
 
 
@@ -31,15 +38,42 @@ class Name(NamedTuple):
     confidence: float
 
 
+class Tagger(Protocol):
+    """What finds names. ``version`` is said with each of them."""
+
+    version: str
+
+    def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
+        """The names in each sentence; the sentences are in the order of their document."""
+        ...
+
+
+class WordTagger:
+    """The tagger that looks at words alone; it needs nothing but what is always installed."""
+
+    version = VERSION
+
+    def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
+        return [find_names(text, style) for text in sentences]
+
+
 def find_names(text: str, style: str = "clean") -> list[Name]:
     """The names in one sentence. ``style`` is ``noisy`` for posts and other unedited text."""
     found = list(TOKEN.finditer(text))
     words = [match.group() for match in found]
-    if not words or not _worth_tagging(tuple(words), style):
+    if not words or not worth_tagging(words, style):
         return []
     tagger = _tagger()
     tagger.set(features(words, style))
     labels = tagger.tag()
+    places = [match.span() for match in found]
+    return names_of(labels, places, lambda i: tagger.marginal(labels[i], i))
+
+
+def names_of(
+    labels: Sequence[str], places: Sequence[tuple[int, int]], confidence: Callable[[int], float]
+) -> list[Name]:
+    """The names that IOB2 ``labels`` mark; ``places`` are the words' offsets, ``confidence`` is asked by position."""
     names: list[Name] = []
     i = 0
     while i < len(labels):
@@ -50,12 +84,11 @@ def find_names(text: str, style: str = "clean") -> list[Name]:
         i += 1
         while i < len(labels) and labels[i] == f"I-{kind}":
             i += 1
-        confidence = tagger.marginal(labels[first], first)
-        names.append(Name(found[first].start(), found[i - 1].end(), TYPES[kind], round(confidence, 3)))
+        names.append(Name(places[first][0], places[i - 1][1], TYPES[kind], round(confidence(first), 3)))
     return names
 
 
-def _worth_tagging(words: Sequence[str], style: str) -> bool:
+def worth_tagging(words: Sequence[str], style: str) -> bool:
     """Edited text without a capital after the first word holds no name worth the time."""
     if style == "noisy":
         return True

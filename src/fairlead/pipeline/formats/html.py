@@ -6,6 +6,7 @@ Scripts, styles, forms, navigation, headers, footers, asides, code and tables ne
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fairlead.errors import InvalidInputError
@@ -62,11 +63,17 @@ def _parse(text: str) -> BeautifulSoup:
     import warnings
 
     from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+    from bs4.exceptions import ParserRejectedMarkup
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-        return BeautifulSoup(text, "html.parser")
+        try:
+            return BeautifulSoup(text, "html.parser")
+        except ParserRejectedMarkup as exc:
+            raise InvalidInputError(
+                f"the HTML cannot be read: {exc}.", remedy="Give the page's text as .txt or .md.", field="content"
+            ) from exc
 
 
 def _check_depth(text: str) -> None:
@@ -87,7 +94,9 @@ def _check_depth(text: str) -> None:
     if text.count("<") < _DEEPEST:
         return
     counter = Depth()
-    counter.feed(text)
+    with suppress(AssertionError):
+        # Python's parser asserts that declarations are well-formed; such a page is refused when its tree is built.
+        counter.feed(text)
     if counter.deepest > _DEEPEST * 10:
         raise InvalidInputError(
             f"the HTML nests {counter.deepest} elements deep; at most {_DEEPEST * 10} are read.",

@@ -161,15 +161,14 @@ class Claims:
         await self._database.write(unit)
         return delay
 
-    async def let_go(self, jobs: Sequence[JobRow]) -> None:
-        """Puts jobs back that were not finished, in an orderly end; the attempt does not count."""
+    async def let_go(self) -> None:
+        """Puts everything back that is held still, in an orderly end; the attempt does not count."""
         now = self._clock.now()
 
         def unit(tx: Transaction) -> None:
-            for job in jobs:
+            for job in rows.abandoned_jobs(tx, (self.id,), float("-inf")):
                 back = {"status": "pending", "stage": "queued", "lease_until": None, "attempts": job.attempts - 1}
-                if rows.set_held(tx, job, **back, scheduled_at=now):
-                    tx.emit(job_event("job.recovered", job, now, self.cause, {"attempt": job.attempts}))
+                rows.set_held(tx, job, **back, scheduled_at=now)
+                tx.emit(job_event("job.recovered", job, now, self.cause, {"attempt": job.attempts}))
 
-        if jobs:
-            await self._database.write(unit)
+        await self._database.write(unit)

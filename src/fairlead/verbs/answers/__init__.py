@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-_MODULES = ("runs", "tickets", "memory", "spending", "upkeep")
+_MODULES = ("runs", "tickets", "memory", "spending", "keys", "jobs")
 
 
 def every_answer() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -150,8 +150,11 @@ class Controlled(TypedDict):
 
 
 class Moved(Controlled):
+    """``children`` are the runs that were asked with it."""
+
     state: str
     already: NotRequired[bool]
+    children: NotRequired[list[str]]
 
 
 class Paused(Moved):
@@ -159,7 +162,6 @@ class Paused(Moved):
 
 
 class Terminated(Moved):
-    children: NotRequired[list[str]]
     still_running: NotRequired[list[str]]
 
 
@@ -247,6 +249,44 @@ class Agent(TypedDict):
     tools: list[str]
 
 
+class RegisteredAgent(Agent):
+    """A spec as it is kept; ``revision`` counts its versions."""
+
+    revision: int
+
+
+class Removed(TypedDict):
+    removed: str
+
+
+class Session(TypedDict):
+    """One agent of a plan; ``sessionId`` is its run, ``spawnTime`` in milliseconds."""
+
+    agentId: str
+    type: str
+    batchId: str
+    sessionId: str | None
+    status: Literal["spawned", "failed"]
+    spawnTime: float
+    error: NotRequired[str | None]
+
+
+class SpawnPerformance(TypedDict):
+    """Measured milliseconds, and the sum of the single starts over the time of all."""
+
+    totalTime: float
+    averageTimePerAgent: float
+    speedupVsSequential: str | None
+
+
+class Spawned(TypedDict):
+    success: bool
+    agentsSpawned: int
+    sessions: list[Session]
+    performance: SpawnPerformance
+    timestamp: str
+
+
 ANSWERS: dict[str, Any] = {
     "run": Run,
     "trace": Trace,
@@ -270,4 +310,7 @@ ANSWERS: dict[str, Any] = {
     "workflow.schema": dict[str, Any],
     "agent.list": Page[AgentRow],
     "agent.show": Agent,
+    "agent.register": RegisteredAgent,
+    "agent.remove": Removed,
+    "agent.spawn": Spawned,
 }

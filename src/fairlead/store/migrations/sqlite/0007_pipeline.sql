@@ -45,8 +45,7 @@ CREATE TABLE pipeline_items (
     language      TEXT NOT NULL,
     checksum      TEXT NOT NULL,             -- SHA-256 of the bytes
     fingerprint   TEXT NOT NULL,             -- of the bytes and of how they were understood
-    etag          TEXT NOT NULL,
-    last_modified TEXT NOT NULL,
+    tags          TEXT NOT NULL,             -- JSON list
     record        TEXT NOT NULL,             -- JSON: what the source says about itself
     words         INTEGER NOT NULL,
     passages      INTEGER NOT NULL,
@@ -96,8 +95,12 @@ CREATE TABLE pipeline_watches (
 );
 CREATE INDEX pipeline_watches_due ON pipeline_watches (next_at);
 
+-- A document that is taken in again asks which of its passages were erased for good; there are few of them.
+CREATE INDEX memory_tombstones_erased ON memory_tombstones (namespace, address) WHERE reason = 'erased';
+
 -- migrate: down
 
+DROP INDEX memory_tombstones_erased;
 DROP TABLE pipeline_watches;
 DROP TABLE pipeline_provenance;
 DROP TABLE pipeline_items;

@@ -1,8 +1,8 @@
-"""What the verbs of keys and of the doctor answer. Times are ISO 8601 in UTC."""
+"""What the verbs of keys answer. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -43,21 +43,7 @@ class Decision(TypedDict):
     request: str
 
 
-class Check(TypedDict):
-    name: str
-    state: str
-    text: str
-    remedy: NotRequired[str]
-
-
-class CheckUp(TypedDict):
-    healthy: bool
-    checks: list[Check]
-    exit_code: int
-
-
 ANSWERS: dict[str, Any] = {
-    "doctor": CheckUp,
     "key.create": NewKey,
     "key.list": Page[Key],
     "key.revoke": Key,
