@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from fairlead.pipeline import steps
+from fairlead.pipeline.analyse import analyse
+from fairlead.pipeline.brief import compose
 from fairlead.pipeline.render import to_html, to_markdown
+from tests.pipeline.test_analysis import turns
 
 TIDES = (
     "Tidal energy is the power that a turbine takes from the tide. {0} builds a tidal turbine in "
@@ -198,3 +201,26 @@ def test_what_every_installation_carries() -> None:
     assert "WARRANTY" not in said
     assert "pip install" not in said
     assert {one["name"] for one in brief["licences"]} & {"MIT", "BSD-3-Clause", "Apache-2.0"}
+
+
+def test_the_brief_shows_questions_dates_arguments_and_tone_of_talks_but_not_of_readmes() -> None:
+    rows = (
+        ("Anna", "When will the north quay of the harbour be closed for the repair?"),
+        ("Ben", "The north quay of the harbour will be closed for repair from March 2027."),
+        ("Anna", "Everybody knows that the old crane of the north quay was built in 1858."),
+        ("Ben", "The crane of the south quay was built in 1931 by the town of Kirkwall."),
+        ("Anna", "You are just a liar and never trust anything they say about the quay."),
+        ("Ben", "I love the wonderful harbour and its happy, friendly people so very much!"),
+    )
+    found = compose([analyse(turns(*rows))])
+    assert found["questions"][0]["answer"]["speaker"] == "Ben"
+    assert [dated["when"] for dated in found["timeline"]] == ["1858", "1931", "2027-03"]
+    assert "ad hominem" in {argument["label"] for argument in found["fallacies"]}
+    assert found["tone"]["positive"][0]["speaker"] == "Ben"
+    page, text = to_html(found), to_markdown(found)
+    for title in ("Questions", "In the order of dates", "Arguments to look at twice", "Tone"):
+        assert f"<h2>{title}</h2>" in page
+        assert f"## {title}" in text
+    readme = compose([analyse(turns(*rows)._replace(kind="readme"))])
+    assert [readme[name] for name in ("questions", "timeline", "fallacies")] == [[], [], []]
+    assert "<h2>Tone</h2>" not in to_html(readme)

@@ -45,7 +45,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def prepare(served: Serving) -> None:
-    """What the story needs and no verb makes: entities in the memory, and something to be taken in."""
+    """What the story needs and no verb makes: entities in the memory, something to be taken in, and a watch."""
     await served.lead.memory.remember(
         "Ann Berg keeps the harbour of Bergen.",
         entities=("Ann Berg", "Bergen"),
@@ -55,6 +55,7 @@ async def prepare(served: Serving) -> None:
     with use_tenant(make_tenant("acme")):
         jobs = Jobs(served.lead.database, served.lead.clock)
         await jobs.submit([JobRequest("https://example.com/log", "web")], cause="test")
+        await served.lead.intake.watches.add("https://example.com/feed.xml", cause="test")
 
 
 def test_every_verb_that_is_offered_declares_what_it_answers() -> None:

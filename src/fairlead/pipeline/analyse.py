@@ -11,11 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 from fairlead.pipeline.analysis.chapters import chapters_of
+from fairlead.pipeline.analysis.claims import MODEL as CLAIMS_MODEL
 from fairlead.pipeline.analysis.claims import check_worthiness
+from fairlead.pipeline.analysis.dates import dates_in
+from fairlead.pipeline.analysis.dates import may_hold as may_hold_date
 from fairlead.pipeline.analysis.duplicates import sketch_of
 from fairlead.pipeline.analysis.entities import entities_of
+from fairlead.pipeline.analysis.fallacies import fallacies_of
+from fairlead.pipeline.analysis.finding import Finding
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
 from fairlead.pipeline.analysis.licences import identify_licence
+from fairlead.pipeline.analysis.names import Tagger
+from fairlead.pipeline.analysis.quantities import may_hold as may_hold_quantity
+from fairlead.pipeline.analysis.quantities import quantities_in
+from fairlead.pipeline.analysis.questions import questions_of
+from fairlead.pipeline.analysis.sentiment import sentiment_of
 from fairlead.pipeline.analysis.speech import reported_speech, voices_of
 from fairlead.pipeline.analysis.summary import mmr, rank_sentences
 from fairlead.pipeline.documents import Document
@@ -23,7 +33,7 @@ from fairlead.pipeline.text.reading import Reading, Sentence, read
 from fairlead.pipeline.text.words import fold, words_of
 from fairlead.pipeline.text.wordset import word_set
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 _MOST_STATEMENTS = 48
 _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
@@ -31,6 +41,10 @@ _BLOCK_TERMS = 24
 _CHECK_WORTHY = 0.7
 _PLAINLY_CHECK_WORTHY = 0.85
 _MOST_CLAIMS = 12
+_DATED_QUALITY = 0.6
+_MOST_MEASURES = 200
+"""Dates, and quantities, that are kept of one document: the first ones."""
+
 _DEFINING = word_set(
     """
     is are provides provide makes allows lets helps offers implements contains gives parses
@@ -42,8 +56,8 @@ _DEFINING = word_set(
 )
 
 
-def analyse(document: Document) -> dict[str, Any]:
-    """The analysis of one document as JSON-able values."""
+def analyse(document: Document, tagger: Tagger | None = None) -> dict[str, Any]:
+    """The analysis of one document as JSON-able values. ``tagger`` finds its names (None: the one of words)."""
     reading = read(document)
     phrases = key_phrases(reading.sentences)
     keys = {phrase.key for phrase in phrases}
@@ -75,11 +89,12 @@ def analyse(document: Document) -> dict[str, Any]:
         "summary": summary,
         "statements": statements,
         "key_phrases": [phrase.to_dict() for phrase in phrases[:40]],
-        "entities": entities_of(reading) if document.kind != "licence" else [],
+        "entities": entities_of(reading, tagger) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
         "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],
         "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
+        **_findings(reading, document.kind),
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
@@ -91,6 +106,66 @@ def spoken_in(document: Document) -> bool:
     return any(segment.kind == "turn" for segment in document.segments[:20])
 
 
+def _findings(reading: Reading, kind: str) -> dict[str, Any]:
+    """Sentiment, questions, fallacies, dates and quantities; a licence has none of the first three to speak of."""
+    argued = kind != "licence"
+    dates: list[dict[str, Any]] = []
+    quantities: list[Finding] = []
+    for sentence in reading.sentences:
+        if len(dates) < _MOST_MEASURES and may_hold_date(sentence.tokens):
+            dates.extend(_dated(reading, sentence, found) for found in dates_in(sentence.text, sentence.start))
+        if len(quantities) < _MOST_MEASURES and may_hold_quantity(sentence.tokens):
+            quantities.extend(quantities_in(sentence.text, sentence.start))
+    return {
+        "sentiment": sentiment_of(reading) if argued else {},
+        "questions": [_asked(reading, found) for found in questions_of(reading)] if argued else [],
+        "fallacies": [_placed(reading, found) for found in fallacies_of(reading)] if argued else [],
+        "dates": dates[:_MOST_MEASURES],
+        "quantities": [_placed(reading, found) for found in quantities[:_MOST_MEASURES]],
+    }
+
+
+def _placed(reading: Reading, found: Finding) -> dict[str, Any]:
+    """A finding with the place that a reader can go to."""
+    return {**found.to_dict(), "document": reading.document.id, **_where(reading, found.start_char)}
+
+
+def _where(reading: Reading, position: int) -> dict[str, Any]:
+    segment = reading.segment_at(position)
+    held = {name: getattr(segment, name) for name in ("speaker", "heading", "start_s")}
+    return {name: value for name, value in held.items() if value is not None and value != ""}
+
+
+def _dated(reading: Reading, sentence: Sentence, found: Finding) -> dict[str, Any]:
+    """A date; one that names a year brings its sentence along where that can stand alone."""
+    value = _placed(reading, found)
+    if found.label in ("date", "month", "year", "period") and sentence.quality >= _DATED_QUALITY:
+        value["statement"] = {**_stated(reading, sentence), "quality": round(sentence.quality, 3)}
+    return value
+
+
+def _asked(reading: Reading, found: Finding) -> dict[str, Any]:
+    """A question, with how well it stands alone; an answered one with the sentence that answers it."""
+    value = _placed(reading, found)
+    value["quality"] = round(reading.sentence_at(found.start_char).quality, 3)
+    start = value.pop("answer_start_char", None)
+    value.pop("answer_end_char", None)
+    if start is not None:
+        value["answer"] = _stated(reading, reading.sentence_at(start))
+    return value
+
+
+def _stated(reading: Reading, sentence: Sentence) -> dict[str, Any]:
+    """A sentence with its place, without what only the choice of statements needs."""
+    value: dict[str, Any] = {
+        "text": sentence.text,
+        "document": reading.document.id,
+        "start_char": sentence.start,
+        "end_char": sentence.end,
+    }
+    return {**value, **_where(reading, sentence.start)}
+
+
 def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> list[dict[str, Any]]:
     """The statements most worth checking, best first, with the score and the signs that speak for it."""
     found: list[tuple[float, int, dict[str, Any]]] = []
@@ -98,8 +173,12 @@ def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> l
         if sentence.quality >= 0.3:
             worth, reasons = check_worthiness(sentence.text)
             if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
-                found.append((-worth, sentence.start, {**shaped(sentence), "worth": round(worth, 3), "signs": reasons}))
+                found.append((-worth, sentence.start, _claim(shaped(sentence), worth, reasons)))
     return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]
+
+
+def _claim(statement: dict[str, Any], worth: float, reasons: list[str]) -> dict[str, Any]:
+    return {**statement, "worth": round(worth, 3), "signs": reasons, "model": CLAIMS_MODEL}
 
 
 def _chosen(reading: Reading, keys: set[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from fairlead.verbs.context import Context, Output
 
 
-def train(context: Context, data: str, output: str) -> dict[str, Any]:
+def train(context: Context, data: str, output: str | None = None) -> dict[str, Any]:
     from pathlib import Path
 
     from fairlead.errors import InvalidInputError
     from fairlead.pipeline.training.classifier import read_table
     from fairlead.pipeline.training.classifier import train as fit
 
-    source, target = Path(data), Path(output)
+    source = Path(data)
+    target = Path(output) if output else source.with_suffix(".npz")
     if not source.is_file():
         raise InvalidInputError(
             f"there is no file {data!r}.", remedy="Give a CSV with 'text' and 'label'.", field="data"
@@ -59,22 +60,28 @@ def show_labels(value: list[dict[str, Any]], out: Output) -> None:
         out.line(f"{row['confidence']:.2f}  {name}  {row['text'][:80]}")
 
 
-VERBS: tuple[Verb, ...] = (
-    Verb(
-        "classifier",
-        "train",
+def training_verb(noun: str, verb: str) -> Verb:
+    """The verb that trains, under a noun that users look for it under."""
+    return Verb(
+        noun,
+        verb,
         "learn labels from a CSV of texts",
         train,
         params=(
             Param("data", "path", "CSV with the columns text and label", positional=True, required=True),
-            Param("output", "path", "the model to write, an .npz file", required=True, aliases=("-o", "--out")),
+            Param("output", "path", "the model to write, an .npz file", aliases=("-o", "--out")),
         ),
         show=show_trained,
-        description="Needs scikit-learn (pip install 'fairlead[train]'). Using a model does not.",
-        examples=("fairlead classifier train topics.csv --output topics.npz",),
+        description="Needs scikit-learn (pip install 'fairlead[train]'). Using a model does not. Without --output the "
+        "model lies beside the CSV.",
+        examples=(f"fairlead {noun} {verb} topics.csv --output topics.npz",),
         role="operator",
         changes=True,
-    ),
+    )
+
+
+VERBS: tuple[Verb, ...] = (
+    training_verb("classifier", "train"),
     Verb(
         "classifier",
         "label",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.names import Tagger
     from fairlead.verbs.context import Context, Output
 
 
@@ -17,6 +18,7 @@ def analyse(
     output: str | None = None,
     focus: Iterable[str] | None = None,
     redact: bool = False,
+    names: str = "words",
 ) -> dict[str, Any]:
     """Reads and analyses without storing anything; ``documents`` holds what was found in each."""
     import sys
@@ -37,11 +39,18 @@ def analyse(
         )
     if redact:
         documents = [steps.redact_document(document) for document in documents]
-    analyses = [steps.analyse_document(document) for document in documents]
+    tagger = _tagger(context) if names == "minilm" else None
+    analyses = [steps.analyse_document(document, tagger=tagger) for document in documents]
     answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
     if output:
         answer["written"] = steps.write_outputs(steps.compose_brief(analyses, focus=list(focus or ())), output)
     return answer
+
+
+def _tagger(context: Context) -> Tagger:
+    from fairlead.pipeline.analysis.names_encoded import EncodedTagger
+
+    return EncodedTagger(context.settings.home / "models")
 
 
 def _read_stream(data: bytes, identity: str) -> dict[str, Any]:
@@ -88,6 +97,11 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
         ("names", [", ".join(f"{e['name']} ({e['type']})" for e in document["entities"][:12])]),
         ("speakers", [f"{v['name']}: {v['share']:.0%} of the words" for v in document["voices"]]),
         ("claims worth checking", [c["text"] for c in document["claims"][:5]]),
+        ("tone", [_tone(document["sentiment"])]),
+        ("questions", [f"{q['text']} ({q['label']})" for q in document["questions"][:4]]),
+        ("arguments to look at twice", [f"{f['text']} ({f['label']})" for f in document["fallacies"][:4]]),
+        ("dates", [", ".join(_distinct(d["value"] for d in document["dates"])[:10])]),
+        ("quantities", [", ".join(_distinct(q["text"] for q in document["quantities"])[:10])]),
     ):
         shown = [line for line in lines if line]
         if shown:
@@ -95,6 +109,14 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
             for line in shown:
                 out.line(f"    {line}")
     out.line()
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _tone(sentiment: dict[str, Any]) -> str:
+    return f"{sentiment['label']} (score {sentiment['score']:+.2f})" if sentiment else ""
 
 
 def ingest(
@@ -193,6 +215,13 @@ VERBS: tuple[Verb, ...] = (
             Param("output", "path", "also write a brief over all of them into this folder", aliases=("-o",)),
             Param("focus", "str", "a term that the brief gives weight to", many=True),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param(
+                "names",
+                "str",
+                "what finds names: the tagger of words, or the better and slower one of the extra `embeddings`",
+                choices=("words", "minilm"),
+                default="words",
+            ),
         ),
         show=show_analysis,
         description="Reads .txt .md .rst .html .json .csv .vtt .srt .pdf .docx. Findings have offsets in that text.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from fairlead.verbs.classifier import training_verb
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
@@ -308,4 +309,5 @@ VERBS: tuple[Verb, ...] = (
         role="operator",
         changes=True,
     ),
+    training_verb("model", "train-classifier"),
 )

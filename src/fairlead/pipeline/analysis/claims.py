@@ -12,6 +12,8 @@ import math
 import re
 from typing import NamedTuple
 
+MODEL = "claims/1"
+
 
 class Sign(NamedTuple):
     """A sign with its weight; ``name`` is what is shown as a reason."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from fairlead.pipeline.analysis.accord import find_pairs
 from fairlead.pipeline.analysis.duplicates import group
+from fairlead.pipeline.brief.findings import all_fallacies, all_questions, timeline, tone
 from fairlead.pipeline.brief.parts import (
     Analysis,
     all_claims,
@@ -29,7 +30,7 @@ from fairlead.pipeline.brief.parts import (
 from fairlead.pipeline.brief.themes import find_themes, take_lead
 from fairlead.pipeline.text.words import fold, words_of
 
-BRIEF_VERSION = 1
+BRIEF_VERSION = 2
 
 
 def compose(analyses: Sequence[Analysis], *, focus: Sequence[str] = ()) -> dict[str, Any]:
@@ -57,6 +58,10 @@ def compose(analyses: Sequence[Analysis], *, focus: Sequence[str] = ()) -> dict[
         "voices": all_voices(main),
         "reported": all_reported(main),
         "claims": all_claims(main),
+        "questions": all_questions(main),
+        "fallacies": all_fallacies(main),
+        "timeline": timeline(main),
+        "tone": tone(main),
         "agreements": [_pair(pair) for pair in agreements],
         "differences": [_pair(pair) for pair in differences],
         "documents": [describe(a, copies.get(a["id"], [])) for a in main],

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 NO_PHRASE = "(no phrase stands out)"
+FEWEST_DATES = 3
+"""Fewer dated statements than this make no timeline."""
+
+ARGUMENTS_NOTE = "Wordings in which fallacies often come. A wording is no verdict, and most fallacies have none."
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
 
 
@@ -66,6 +70,10 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
     yield from _names(brief)
     yield from _voices(brief, numbers, titles)
     yield from _claims(brief, numbers)
+    yield from _questions(brief, numbers)
+    yield from _timeline(brief, numbers)
+    yield from _arguments(brief, numbers)
+    yield from _tone(brief, numbers)
     yield from _pairs("Common ground", brief["agreements"], numbers)
     yield from _pairs("Where they differ", brief["differences"], numbers)
     yield from _documents(brief, numbers)
@@ -145,6 +153,49 @@ def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[st
         for claim in brief["claims"]:
             yield f"{_bullet(claim, numbers)} *{escape(', '.join(claim['signs']))}*"
         yield ""
+
+
+def _questions(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if brief["questions"]:
+        yield "## Questions"
+        yield ""
+        for question in brief["questions"]:
+            yield _bullet(question, numbers)
+            if "answer" in question:
+                yield f"  {_bullet(question['answer'], numbers)}"
+        yield ""
+
+
+def _timeline(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if len(brief["timeline"]) >= FEWEST_DATES:
+        yield "## In the order of dates"
+        yield ""
+        for dated in brief["timeline"]:
+            yield f"- **{escape(dated['when'])}** {_bullet(dated, numbers)[2:]}"
+        yield ""
+
+
+def _arguments(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if brief["fallacies"]:
+        yield "## Arguments to look at twice"
+        yield ""
+        yield f"*{ARGUMENTS_NOTE}*"
+        yield ""
+        for found in brief["fallacies"]:
+            yield f"{_bullet(found, numbers)} *{escape(found['label'])}: {escape(found['why'])}*"
+        yield ""
+
+
+def _tone(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    if brief["tone"]["positive"] or brief["tone"]["negative"]:
+        yield "## Tone"
+        yield ""
+        for side, title in (("positive", "Warmest"), ("negative", "Harshest")):
+            if brief["tone"][side]:
+                yield f"**{title}**"
+                yield ""
+                yield from (_bullet(s, numbers) for s in brief["tone"][side])
+                yield ""
 
 
 def _pairs(title: str, pairs: list[Mapping[str, Any]], numbers: Mapping[str, int]) -> Iterator[str]:

@@ -11,11 +11,21 @@ from html import escape
 from typing import Any
 
 from fairlead.pipeline.render.charts import arc_diagram, theme_map
-from fairlead.pipeline.render.markdown import NO_PHRASE, clock, numbering, place_of
+from fairlead.pipeline.render.markdown import (
+    ARGUMENTS_NOTE,
+    FEWEST_DATES,
+    NO_PHRASE,
+    clock,
+    numbering,
+    place_of,
+)
 from fairlead.pipeline.render.style import HUES, style_sheet
 
 _KINDS = {"organisation": "Organisations", "person": "People", "place": "Places", "technology": "Technologies"}
 _KINDS |= {"version": "Versions", "licence": "Licences named", "other": "Other names"}
+_SHORT = {"voices": "Voices", "claims": "Claims", "timeline": "Dates", "arguments": "Arguments", "accord": "Accord"}
+"""Names of sections in the bar at the top, where the whole title is too long."""
+
 _FOOTER = (
     "Every statement above is a sentence of its source, unchanged. Themes, phrases and names were found by statistics "
     "and rules on this machine; no text left it."
@@ -33,13 +43,17 @@ def to_html(brief: Mapping[str, Any]) -> str:
         ("names", "Names", _names(brief)),
         ("voices", "Who says what", _voices(brief, numbers)),
         ("claims", "Claims worth checking", _claims(brief, numbers)),
+        ("questions", "Questions", _questions(brief, numbers)),
+        ("timeline", "In the order of dates", _timeline(brief, numbers)),
+        ("arguments", "Arguments to look at twice", _arguments(brief, numbers)),
+        ("tone", "Tone", _tone(brief, numbers)),
         ("accord", "Common ground and difference", _accord(brief, numbers)),
         ("documents", "Documents", _documents(brief, numbers)),
         ("licences", "Licences", _licences(brief)),
         ("unread", "Not read", _unread(brief)),
     ]
     present = [(anchor, title, body) for anchor, title, body in sections if body]
-    links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title, _ in present)
+    links = "".join(f'<a href="#{anchor}">{_SHORT.get(anchor, title)}</a>' for anchor, title, _ in present)
     bodies = "".join(f'<section id="{anchor}"><h2>{title}</h2>{body}</section>' for anchor, title, body in present)
     title = escape(str(brief["title"]))
     return (
@@ -197,6 +211,50 @@ def _claims(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
         items.append(f"<li>{who}{escape(claim['text'])} {_cite(claim, numbers)}{_tags(claim['signs'])}</li>")
     note = "Statements that somebody could check, with the signs that speak for it. Whether they are true is not said."
     return f'<p class="note">{note}</p><div class="card"><ul class="says">{"".join(items)}</ul></div>' if items else ""
+
+
+def _questions(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    items = []
+    for question in brief["questions"]:
+        answer = question.get("answer")
+        reply = f'<div class="answer">{_one(answer, numbers)}</div>' if answer else ""
+        items.append(f"<li>{_one(question, numbers)}{reply}</li>")
+    note = "Questions that are asked, with what is said next where that takes them up."
+    return f'<p class="note">{note}</p><div class="card"><ul class="says">{"".join(items)}</ul></div>' if items else ""
+
+
+def _one(statement: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    who = f'<span class="who">{escape(statement["speaker"])}:</span> ' if statement.get("speaker") else ""
+    return f"{who}{escape(statement['text'])} {_cite(statement, numbers)}"
+
+
+def _timeline(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    if len(brief["timeline"]) < FEWEST_DATES:
+        return ""
+    rows = "".join(
+        f"<li><time>{escape(dated['when'])}</time><div>{_one(dated, numbers)}</div></li>" for dated in brief["timeline"]
+    )
+    return f'<div class="card"><ol class="dates">{rows}</ol></div>'
+
+
+def _arguments(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    items = "".join(
+        f'<li>{_one(found, numbers)}<p class="why"><b>{escape(found["label"].capitalize())}.</b> '
+        f"{escape(found['why'])}</p></li>"
+        for found in brief["fallacies"]
+    )
+    note = f'<p class="note">{ARGUMENTS_NOTE}</p>'
+    return f'{note}<div class="card"><ul class="says">{items}</ul></div>' if items else ""
+
+
+def _tone(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    parts = []
+    for side, css, title in (("positive", "ok", "Warmest"), ("negative", "part", "Harshest")):
+        if brief["tone"][side]:
+            says = _says(brief["tone"][side], numbers)
+            parts.append(f'<article class="card pair {css}"><h3>{title}</h3>{says}</article>')
+    note = '<p class="note">The statements whose wording is plainest in its favour or disfavour.</p>'
+    return f'{note}<div class="two">{"".join(parts)}</div>' if parts else ""
 
 
 def _accord(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:

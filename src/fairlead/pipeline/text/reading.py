@@ -6,6 +6,7 @@ Computed once per document and shared, since tokenising is the largest part of t
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,6 +43,15 @@ class Reading(NamedTuple):
 
     def segment_of(self, sentence: Sentence) -> Segment:
         return self.document.segments[sentence.segment]
+
+    def sentence_at(self, position: int) -> Sentence:
+        """The sentence that holds the character at ``position``."""
+        return self.sentences[bisect_right(self.sentences, position, key=lambda sentence: sentence.start) - 1]
+
+    def segment_at(self, position: int) -> Segment:
+        """The segment that holds the character at ``position``."""
+        segments = self.document.segments
+        return segments[max(0, bisect_right(segments, position, key=lambda segment: segment.start_char) - 1)]
 
 
 def read(document: Document) -> Reading:
