@@ -122,7 +122,10 @@ class VideoSource:
     async def discover(self, address: str, position: Position = START, limit: int = 50) -> Discovery:
         # Two lists are asked for at most: a short one, and a long one when what was seen last is not in it.
         for most in (limit * 2, limit * 20):
-            info = await self._ask(listing_address(address), "--flat-playlist", "--playlist-items", f"1:{most}")
+            # Lists of YouTube say "3 months ago" only; near enough to leave out what is years old.
+            dates = ("--extractor-args", "youtubetab:approximate_date")
+            words = ("--flat-playlist", *dates, "--playlist-items", f"1:{most}")
+            info = await self._ask(listing_address(address), *words)
             listed = list(found_of(info, address))
             if not _holds_several(info):
                 # An item finds itself, and what was said of it is what its record is made from in a moment.
