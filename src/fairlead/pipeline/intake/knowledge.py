@@ -189,6 +189,7 @@ def _result(item: ItemRow, found: Mapping[str, Any], renewal: Renewal, content: 
     warnings = [*found["document"]["warnings"], *([content.note] if content.note else [])]
     return {
         "source": item.source,
+        "namespace": f"{item.tenant}:{item.collection}",
         "title": item.title,
         "kind": item.kind,
         "language": item.language,
