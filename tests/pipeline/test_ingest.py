@@ -265,6 +265,17 @@ async def test_the_same_address_fifty_times_at_once_is_stored_once(desk: Desk) -
     assert len(await desk.intake.provenance(record.url)) == 1
 
 
+async def test_history_does_not_hold_the_keys_of_addresses(desk: Desk) -> None:
+    record = desk.shelf.put("feed?token=hush-hush-1234567890", PIER.encode(), title="A feed")
+    (job,) = await desk.ingest(record.url)
+    assert job["status"] == "done" and job["address"] == record.url
+    await desk.intake.watches.add(record.url)
+    await desk.intake.watches.look()
+    told = desk.database.read_sync(lambda r: r.rows("SELECT type, subject, data FROM events"))
+    assert {"source.ingested", "job.completed", "source.watched", "source.checked"} <= {row[0] for row in told}
+    assert not any("hush" in subject or "hush" in data for _, subject, data in told)
+
+
 async def test_the_address_of_nobody_is_refused_before_anything_is_stored(desk: Desk) -> None:
     with pytest.raises(InvalidInputError):
         await desk.intake.submit(["gopher://x.example/"])
