@@ -521,6 +521,20 @@ def test_kill_9_in_the_middle_loses_nothing_and_does_nothing_twice(tmp_path: Pat
     asyncio.run(_whole(home, count))
 
 
+def test_an_interrupted_command_gives_back_what_it_had(tmp_path: Path) -> None:
+    count, home = 120, tmp_path / "home"
+    folder = _folder_of(tmp_path, count)
+    command = _command(home, "ingest", str(folder), "--processes", "1")
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (home / "fairlead.db").exists() or _counts(home).get("done", 0) < 5:
+        assert running.poll() is None, "it ended before it could be interrupted"
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130 and "Interrupted" in out, out + err
+    counts = _counts(home)
+    assert sum(counts.values()) == count and not counts.get("running") and counts["pending"] > 0
+
+
 @pytest.mark.slow
 def test_two_processes_share_one_queue(tmp_path: Path) -> None:
     count, home = 60, tmp_path / "home"
