@@ -17,8 +17,13 @@ def analyse(
     output: str | None = None,
     focus: Iterable[str] | None = None,
     redact: bool = False,
+    abstractive: bool = False,
+    model: str = "auto",
 ) -> dict[str, Any]:
-    """Reads and analyses without storing anything; ``documents`` holds what was found in each."""
+    """Reads and analyses without storing anything; ``documents`` holds what was found in each.
+
+    With ``abstractive`` a language model retells the brief, and the call is accounted like any other.
+    """
     import sys
 
     from fairlead.errors import InvalidInputError
@@ -39,9 +44,34 @@ def analyse(
         documents = [steps.redact_document(document) for document in documents]
     analyses = [steps.analyse_document(document) for document in documents]
     answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
-    if output:
-        answer["written"] = steps.write_outputs(steps.compose_brief(analyses, focus=list(focus or ())), output)
+    if output or abstractive:
+        brief = steps.compose_brief(analyses, focus=list(focus or ()))
+        if abstractive:
+            answer["abstract"] = brief["abstract"] = _retold(context, brief, model)
+        if output:
+            answer["written"] = steps.write_outputs(brief, output)
     return answer
+
+
+def _retold(context: Context, brief: dict[str, Any], model: str) -> dict[str, Any]:
+    import asyncio
+
+    from fairlead.pipeline.abstract import asking, retell
+    from fairlead.tenancy import use_tenant
+
+    lead = context.open(create=True)
+
+    async def work() -> dict[str, Any]:
+        try:
+            return await retell(brief, asking(lead.gateway, model))
+        finally:
+            await lead.gateway.close()
+
+    try:
+        with use_tenant(context.tenant):
+            return asyncio.run(work())
+    finally:
+        lead.database.close()
 
 
 def _read_stream(data: bytes, identity: str) -> dict[str, Any]:
@@ -67,6 +97,13 @@ def _public(analysis: dict[str, Any]) -> dict[str, Any]:
 def show_analysis(value: dict[str, Any], out: Output) -> None:
     for document in value["documents"]:
         _show_document(document, out)
+    told = value.get("abstract")
+    if told:
+        out.line("in other words")
+        for sentence in told["sentences"]:
+            out.line(f"  {sentence['text']}")
+        for one in told["dropped"]:
+            out.line(f"  left out: {one['text']} ({one['why']})")
     for form, path in value.get("written", {}).items():
         out.line(f"{form:10} {path}")
 
@@ -206,6 +243,8 @@ VERBS: tuple[Verb, ...] = (
             Param("output", "path", "also write a brief over all of them into this folder", aliases=("-o",)),
             Param("focus", "str", "a term that the brief gives weight to", many=True),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("abstractive", "bool", "let a language model retell the findings, and check what it says"),
+            Param("model", "str", "the model that retells, as provider:model", default="auto"),
         ),
         show=show_analysis,
         description="Reads .txt .md .rst .html .json .csv .vtt .srt .pdf .docx. Findings have offsets in that text.",
