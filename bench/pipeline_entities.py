@@ -2,7 +2,7 @@
 
     python bench/pipeline_entities.py [--folds]
 
-WNUT-17: the CRF that ships is trained for four kinds on many sets; the published task has six. So a CRF with the same
+WNUT-17: every entity of the published test part counts. The CRF that ships is trained for four kinds on many sets; the published task has six. So a CRF with the same
 features is trained here on WNUT-17 train alone, with the tags of two CRFs trained on the other sets as further
 features (stacking, after Wolpert 1992), and the prior of "no name" is lowered by a factor that is chosen on dev.
 """
@@ -75,7 +75,7 @@ def wnut() -> None:
     def read(name: str) -> list[Sentence]:
         return sentences_of(relabel(read_columns(DATA / "ner-wnut17" / name), None))
 
-    sets = load(DATA, ("btc", "wikigold", "crossner", "sec-filings"))
+    sets = load(DATA, ("wikigold", "crossner", "sec-filings")) | load(DATA, ("btc",), None)
     training, dev, test = read("train.conll.xz"), read("dev.conll"), read("test.conll")
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "noisy.crf", Path(folder) / "clean.crf"]

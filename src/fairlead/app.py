@@ -140,7 +140,7 @@ class Fairlead:
             from fairlead.pipeline.agents import content_agents
 
             self._agents = AgentRegistry(self.kept_agents)
-            for agent in content_agents(self.memory, self.settings.home):
+            for agent in content_agents(self.memory, self.settings.home, lambda: self.intake.sources):
                 self._agents.register(agent)
         return self._agents
 

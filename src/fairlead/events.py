@@ -94,6 +94,9 @@ EVENT_TYPES: Mapping[str, str] = {
     "source.checked": "a watched source was looked at; data.found counts what is new",
     "source.unreachable": "a look at a watched source failed; data.failures counts them in a row",
     "model.routed": "a model was chosen for a request, with reasons",
+    "publication.started": "a message of a brief is about to be posted; nobody knows how it ended until that is stated",
+    "publication.completed": "a message of a brief was posted",
+    "publication.refused": "a message of a brief was refused and is not posted",
     # Tickets, epics, agents' tasks: the 23 of the repository-ticket system.
     "ticket.created": "a ticket was created",
     "ticket.updated": "fields of a ticket changed",

@@ -111,3 +111,17 @@ def test_addresses_of_this_network_are_refused_by_default(
     site.put("/pier", page(FACTS[0]))
     code, answer = ingest(site.url("/pier"))
     assert code == 1 and answer["counts"] == {"error": 1} and site.requests == []
+
+
+def test_a_brief_is_written_over_pages_and_files_together(site: Site, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    for n, fact in enumerate(FACTS):
+        site.put(f"/post{n}", page(fact, f"Post {n}"))
+    (tmp_path / "notes.txt").write_text("The keeper of the lighthouse wrote a book of stories about the old harbour.")
+    words = [site.url("/post0"), site.url("/post1"), site.url("/missing"), str(tmp_path / "notes.txt")]
+    code, out, err = cli("run", "content-brief", "--input", *words, "--output", str(tmp_path / "out"), "--json")
+    assert code == 0, out + err
+    brief = json.loads((tmp_path / "out" / "brief.json").read_text())
+    sources = {document["source"] for document in brief["documents"]}
+    assert {site.url("/post0"), site.url("/post1"), str(tmp_path / "notes.txt")} <= sources
+    assert "missing" in json.dumps(brief)
+    assert site.url("/post0") in cli("ask", "How long is the pier at Clevedon?")[1]

@@ -75,6 +75,13 @@ def test_columns_are_read_and_relabelled(tmp_path: Path) -> None:
     ((one, two),) = relabel(read_columns(file), COMMON)
     assert one == [("Rio", "B-LOC"), ("de", "I-LOC")]
     assert two == [("@", "O"), ("joe", "O"), ("saw", "O"), ("Acme", "B-ORG")]
+    ((_, published),) = relabel(read_columns(file), None)
+    assert published == [("@", "B-PER"), ("joe", "B-PER"), ("saw", "O"), ("Acme", "B-corporation")]
+
+
+def test_the_published_entities_are_all_there(shared_data: Path) -> None:
+    documents = relabel(read_columns(shared_data / "ner-wnut17" / "test.conll"), None)
+    assert sum(len(entities_in([label for _, label in s])) for d in documents for s in d) == 1079
 
 
 def test_the_shipped_tagger_on_filings_it_was_not_trained_on(shared_data: Path) -> None:

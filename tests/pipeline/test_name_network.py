@@ -13,7 +13,7 @@ from fairlead.pipeline.analysis.name_network import Head, NameNetwork, best_labe
 
 pytest.importorskip("scipy", reason="training needs scikit-learn, which brings scipy")
 
-from fairlead.pipeline.training.name_network import Plan, Task, crf_gradients, labels_of, train
+from fairlead.pipeline.training.name_network import Plan, Task, crf_gradients, labels_of, legal_moves, train
 
 SMALL = Plan(layers=(1,), hidden=8, epochs=40, rate=2e-2, batch=40, drop_states=0.0, least=1, drop_hidden=0.0)
 
@@ -83,6 +83,23 @@ def test_it_learns_from_states_and_the_same_seed_gives_the_same_network(tmp_path
     loaded = NameNetwork.load(tmp_path / "n.npz")
     assert loaded.heads["a"].labels == ("O", "B-PER", "I-PER")
     assert labels_of(loaded, unseen, "a") == labels_of(network, unseen, "a")
+
+
+def test_joined_networks_score_with_their_mean(tmp_path: Path) -> None:
+    task = made_up(20, 0)
+    networks = [train({"a": task}, SMALL._replace(epochs=3, seed=seed)) for seed in (1, 2)]
+    joined = NameNetwork.joined(networks)
+    words, states = [word for word, _ in task.sentences[0]], task.states[:6].astype(np.float32)
+    mean = sum(network.scores(words, states, "a") for network in networks) / 2
+    assert joined.scores(words, states, "a") == pytest.approx(mean, abs=1e-5)
+    joined.save(tmp_path / "n.npz")
+    assert NameNetwork.load(tmp_path / "n.npz").scores(words, states, "a") == pytest.approx(mean, abs=0.05)
+
+
+def test_an_entity_goes_on_only_where_it_began() -> None:
+    moves, opening = legal_moves(("O", "B-LOC", "B-PER", "I-LOC", "I-PER"))
+    assert (opening < 0).tolist() == [False, False, False, True, True]
+    assert np.argwhere(moves < 0).tolist() == [[0, 3], [0, 4], [1, 4], [2, 3], [3, 4], [4, 3]]
 
 
 def test_damaged_networks_are_refused(tmp_path: Path) -> None:

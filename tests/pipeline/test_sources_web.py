@@ -112,7 +112,8 @@ def test_an_episode_becomes_one_record_and_its_words_have_seconds(site: Site) ->
 def test_an_article_is_asked_for_once_and_says_who_wrote_it(site: Site) -> None:
     page = (
         "<html lang=de><head><title>T</title><meta name=author content='Ada'><link rel=canonical href='/a'></head>"
-        "<body><nav>Menu item that is no prose.</nav><article><p>Der große Hafen bleibt heute wegen des Sturms geschlossen.</p></article></body></html>"
+        "<body><nav>Menu item that is no prose.</nav><article>"
+        "<p>Der große Hafen bleibt heute wegen des Sturms geschlossen.</p></article></body></html>"
     )
     site.put("/a", page.encode("windows-1252"), "text/html; charset=windows-1252")
 

@@ -37,6 +37,8 @@ async def tell(ask: Ask) -> None:
     await ask("jobs.cancel", job=[jobs[0]["id"]])
     await ask("jobs.retry", job=[jobs[0]["id"]])
     await ask("jobs.retry", every=True)
+    watches = (await ask("watch.list"))["items"]
+    await ask("watch.remove", watch=watches[0]["id"])
     for verb in ("show", "draw", "validate"):
         await ask(f"workflow.{verb}", workflow="content-brief")
     await ask("workflow.draw", workflow="content-brief", to="dot")
@@ -51,11 +53,22 @@ async def _board(ask: Ask) -> None:
     await _tickets(ask, first, second, third)
     await _epics(ask, first)
     await _requirements(ask, first)
+    await _exchange(ask)
     for verb in ("index.rebuild", "index.stats", "cache.warm", "cache.stats", "cache.clear", "board"):
         await ask(verb)
     await ask("ticket.close", ids=[first], reason=["mended"], force=True)
     await ask("ticket.close", ids=[second], reason=["hoisted"], force=True)
     await ask("ticket.reopen", ids=[first], comment="torn again")
+
+
+async def _exchange(ask: Ask) -> None:
+    made = (await ask("batch.create", items=[{"title": "Coil the lines"}, {"title": "Fly the flag"}]))["created_ids"]
+    await ask("batch.update", items=[{"id": made[0], "priority": "low"}, {"id": "zzzz9", "title": "x"}], atomic=False)
+    await ask("batch.close", items=[made[0]])
+    await ask("batch.delete", items=[made[1]])
+    await ask("batch.run", items=[{"title": "Dry the sails"}], dry_run=True)
+    text = (await ask("ticket.export", to="beads"))["text"]
+    await ask("ticket.import", text=text, source="beads", dry_run=True)
 
 
 async def _tickets(ask: Ask, first: str, second: str, third: str) -> None:
@@ -172,6 +185,8 @@ async def _memory(ask: Ask) -> None:
     await ask("memory.graph", output="themes")
     await ask("ask", question="What does the anchor weigh?")
     await ask("ask", question="Who was the first emperor?", name="nothing")
+    exported = (await ask("memory.export", limit=1))["items"]
+    await ask("memory.import", entries=exported, name="elsewhere")
     await ask("memory.forget", id=[kept])
     await ask("memory.erase", id=[other])
     await ask("memory.move", target="embedded", share=10)

@@ -167,7 +167,7 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
 
             return counted
 
-        for name in ("rename", "unlink", "open", "write", "makedirs"):
+        for name in ("rename", "unlink", "open", "write", "mkdir"):
             setattr(os, name, dying(getattr(os, name)))
         work()
         return 0

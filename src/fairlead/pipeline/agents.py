@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,30 +14,43 @@ from fairlead.runtime.step import StepContext
 
 if TYPE_CHECKING:
     from fairlead.memory import Memory
+    from fairlead.pipeline.sources.opening import Sources
 
 COLLECTION = "content"
 """The name in memory under which passages are kept and asked for."""
 
 
-def content_agents(memory: Memory, home: Path) -> list[Agent]:
-    """The agents, over a memory to keep passages in and the folder under which briefs go by default."""
+def content_agents(memory: Memory, home: Path, sources: Callable[[], Sources] | None = None) -> list[Agent]:
+    """The agents, over a memory to keep passages in and the folder under which briefs go by default; ``sources`` fetch
+    what is not on this machine."""
 
     @agent("content.discover", capabilities=["discover-documents"], agent_type="analyst", max_concurrent_tasks=1)
-    def discover(paths: list[str]) -> list[dict[str, Any]]:
-        """Finds the documents to read."""
-        found = steps.discover_documents(paths or None)
+    async def discover(paths: list[str]) -> list[dict[str, Any]]:
+        """Finds the documents to read: files and folders here, pages, feeds and recordings elsewhere."""
+        from fairlead.pipeline.intake.fetching import is_local
+
+        here = [path for path in paths if is_local(path)]
+        found = [] if paths and not here else await asyncio.to_thread(steps.discover_documents, here or None)
+        if sources is not None:
+            from fairlead.pipeline.intake.elsewhere import discover_elsewhere
+
+            found += await discover_elsewhere([path for path in paths if not is_local(path)], sources())
         if not found:
             raise InvalidInputError(
                 f"there is nothing to read in {', '.join(map(repr, paths))}.",
-                remedy="Give files or folders with .txt .md .rst .html .json .csv .vtt .srt .pdf or .docx.",
+                remedy="Give URLs, or files or folders with .txt .md .rst .html .json .csv .vtt .srt .pdf or .docx.",
                 field="paths",
             )
         return found
 
     @agent("content.parse", capabilities=["parse-documents"], agent_type="analyst", max_concurrent_tasks=4)
-    def parse(ref: dict[str, Any]) -> dict[str, Any]:
+    async def parse(ref: dict[str, Any]) -> dict[str, Any]:
         """Reads one document into clean text with its places."""
-        return steps.parse_document(ref)
+        if sources is not None and str(ref.get("origin", "")).startswith("url:"):
+            from fairlead.pipeline.intake.elsewhere import parse_elsewhere
+
+            return await parse_elsewhere(ref, sources(), home / "media")
+        return await asyncio.to_thread(steps.parse_document, ref)
 
     @agent("content.analyse", capabilities=["analyse-text"], agent_type="analyst", max_concurrent_tasks=4)
     def analyse(document: dict[str, Any]) -> dict[str, Any]:
@@ -64,8 +79,6 @@ def content_agents(memory: Memory, home: Path) -> list[Agent]:
     @agent("content.brief", capabilities=["write-briefs"], agent_type="documenter", max_concurrent_tasks=2)
     async def brief(analyse: list[Any], focus: list[str], ctx: StepContext) -> dict[str, Any]:
         """Composes one brief about all documents. Messages to the run become terms to focus on."""
-        import asyncio
-
         terms = [*focus, *ctx.messages()]
         return await asyncio.to_thread(steps.compose_brief, [a for a in analyse if a is not None], focus=terms)
 

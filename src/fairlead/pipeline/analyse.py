@@ -21,6 +21,7 @@ from fairlead.pipeline.analysis.fallacies import fallacies_of
 from fairlead.pipeline.analysis.finding import Finding
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
 from fairlead.pipeline.analysis.licences import identify_licence
+from fairlead.pipeline.analysis.names import Tagger
 from fairlead.pipeline.analysis.quantities import may_hold as may_hold_quantity
 from fairlead.pipeline.analysis.quantities import quantities_in
 from fairlead.pipeline.analysis.questions import questions_of
@@ -55,8 +56,8 @@ _DEFINING = word_set(
 )
 
 
-def analyse(document: Document) -> dict[str, Any]:
-    """The analysis of one document as JSON-able values."""
+def analyse(document: Document, tagger: Tagger | None = None) -> dict[str, Any]:
+    """The analysis of one document as JSON-able values. ``tagger`` finds its names (None: the one of words)."""
     reading = read(document)
     phrases = key_phrases(reading.sentences)
     keys = {phrase.key for phrase in phrases}
@@ -88,7 +89,7 @@ def analyse(document: Document) -> dict[str, Any]:
         "summary": summary,
         "statements": statements,
         "key_phrases": [phrase.to_dict() for phrase in phrases[:40]],
-        "entities": entities_of(reading) if document.kind != "licence" else [],
+        "entities": entities_of(reading, tagger) if document.kind != "licence" else [],
         "voices": voices_of(reading, shaped),
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
         "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.names import Tagger
 
 
 def discover_documents(inputs: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -74,14 +77,14 @@ def redact_document(document: dict[str, Any]) -> dict[str, Any]:
     return document if document.get("error") else redact_segments(Document.from_dict(document)).to_dict()
 
 
-def analyse_document(document: dict[str, Any]) -> dict[str, Any]:
-    """The findings in one document; see :mod:`fairlead.pipeline.analyse`."""
+def analyse_document(document: dict[str, Any], *, tagger: Tagger | None = None) -> dict[str, Any]:
+    """The findings in one document; see :mod:`fairlead.pipeline.analyse`. ``tagger`` finds its names."""
     from fairlead.pipeline.analyse import analyse
     from fairlead.pipeline.documents import Document
 
     if document.get("error"):
         return document
-    return analyse(Document.from_dict(document))
+    return analyse(Document.from_dict(document), tagger)
 
 
 def passages_of(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,8 +23,10 @@ LOCAL_ONLY: Mapping[str, str] = {
     "ticket.report": "writes a file of the machine",
     "runs.watch": "goes on; its events are streamed by /api/runs/{id}/events",
     "jobs.run": "goes on; a server carries out jobs by itself",
+    "watch.run": "goes on; a server looks by itself",
     "jobs.watch": "goes on; its events are streamed by /api/events",
     "doctor": "tells of the machine and of all its tenants; of the server tells /health/detailed",
+    "publish.discord": "sends from this machine to an address that holds a password",
     "model.test": "measures this machine's way to a provider",
 }
 """Verbs that are not offered though no required argument is a path, and why."""

@@ -15,7 +15,7 @@ from fairlead.store.ticket_sql import COLUMNS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 else:
     # The module `sqlite3` adds only conversions of dates, at the price of importing `datetime`.
@@ -75,14 +75,14 @@ class IndexedThing:
         self.stat = stat
 
 
-class _Writing:
-    """The write transaction of :meth:`TicketIndex.writing`."""
+class Writing:
+    """One write transaction, undone when the block raises; ``explained`` makes an error of our tree of a database's."""
 
-    __slots__ = ("_connection", "_path")
+    __slots__ = ("_connection", "_explained")
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, explained: Callable[[sqlite3.Error], Exception]) -> None:
         self._connection = connection
-        self._path = path
+        self._explained = explained
 
     def __enter__(self) -> None:
         try:
@@ -101,14 +101,12 @@ class _Writing:
         if isinstance(fault, sqlite3.Error):
             raise self._explained(fault) from fault
 
-    def _explained(self, exc: sqlite3.Error) -> Exception:
-        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return UnavailableError(f"{self._path} is locked.", remedy="Try again.", path=self._path)
-        return StoreFullError(
-            f"the index {self._path} cannot be written: {exc}.",
-            remedy="Free space on that device; the index may be deleted at any time.",
-            path=self._path,
-        )
+
+def locked(exc: Exception, path: str) -> UnavailableError | None:
+    """The error for a file that another process keeps locked, or None for another fault."""
+    if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return UnavailableError(f"{path} is locked by another process.", remedy="Try again.", path=path)
+    return None
 
 
 class TicketIndex:
@@ -247,13 +245,20 @@ class TicketIndex:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def writing(self) -> _Writing:
+    def writing(self) -> Writing:
         """One write transaction; it is undone when the block raises.
 
         :class:`UnavailableError` when another process keeps the lock, :class:`StoreFullError` when the file cannot be
         written.
         """
-        return _Writing(self._connection, self.path)
+        return Writing(self._connection, self._explained)
+
+    def _explained(self, exc: Exception) -> Exception:
+        return locked(exc, self.path) or StoreFullError(
+            f"the index {self.path} cannot be written: {exc}.",
+            remedy="Free space on that device; the index may be deleted at any time.",
+            path=self.path,
+        )
 
     def set_meta(self, **values: Any) -> None:
         self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))

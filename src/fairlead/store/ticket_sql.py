@@ -195,18 +195,19 @@ def total(rows: Rows, board: str) -> int:
     return int(rows("SELECT count(*) FROM tk_things WHERE board = ?", [board])[0][0])
 
 
-def resolve(rows: Rows, board: str, prefix: str, kind: str | None, limit: int = 6) -> list[tuple[str, str, str, int]]:
-    """(id, kind, title, deleted) of the things whose identifier is or begins with ``prefix``; an exact hit is alone."""
+def resolve(rows: Rows, board: str, prefix: str, kind: str | None, limit: int = 12) -> list[tuple[str, str, str, int]]:
+    """(id, kind, title, deleted) of the things whose identifier is or begins with ``prefix``, deleted ones last; an
+    exact hit is alone."""
     exact = rows("SELECT id, kind, title, deleted FROM tk_things WHERE board = ? AND id = ?", [board, prefix])
     if exact:
         return exact
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    sql = "SELECT id, kind, title, deleted FROM tk_things WHERE board = ? AND id >= ? AND id < ? AND deleted = 0"
+    sql = "SELECT id, kind, title, deleted FROM tk_things WHERE board = ? AND id >= ? AND id < ?"
     values: list[Any] = [board, prefix, end]
     if kind:
         sql += " AND kind = ?"
         values.append(kind)
-    return rows(f"{sql} ORDER BY id LIMIT ?", [*values, limit])
+    return rows(f"{sql} ORDER BY deleted, id LIMIT ?", [*values, limit])
 
 
 def edges(rows: Rows, board: str, type_: str = "blocked_by") -> list[tuple[str, str]]:

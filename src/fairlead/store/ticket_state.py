@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import os
 
-from fairlead.errors import ConflictError, NotFoundError, StoreFullError, UnavailableError
+from fairlead.errors import ConflictError, NotFoundError, StoreFullError
+from fairlead.store.ticket_index import Writing, locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Protocol, TypeVar
+
+    T = TypeVar("T")
 else:
+    Protocol = object
     # The module `sqlite3` adds only conversions of dates, at the price of importing `datetime`.
     import _sqlite3 as sqlite3
 
 _SCHEMA = 1
+_LAST = "\U0010ffff"
+"""Sorts behind whatever a name may go on with."""
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -40,7 +46,8 @@ _TABLES = (
 class Claim:
     """Who holds a thing, and until when (seconds since the epoch). ``token`` proves a holder to itself."""
 
-    __slots__ = ("agent", "beat_at", "claimed_at", "expires_at", "id", "token", "tree")
+    # The columns of a claim, in the order of the table and of the arguments.
+    __slots__ = ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")  # noqa: RUF023
 
     def __init__(
         self,
@@ -61,104 +68,77 @@ class Claim:
         self.token = token
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in ("id", "agent", "claimed_at", "beat_at", "expires_at", "tree", "token")
-        }
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
-class _Transaction:
-    """The block of :meth:`TicketState.transaction`."""
+class Door(Protocol):
+    """What reads and writes: a connection, or a transaction."""
 
-    __slots__ = ("_connection", "_path")
+    def rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]: ...
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._connection = connection
-        self._path = path
-
-    def __enter__(self) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as exc:
-            raise _explained(exc, self._path) from exc
-
-    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
-        try:
-            if fault is None:
-                self._connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            fault = exc
-        if fault is not None and self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        if isinstance(fault, sqlite3.Error):
-            raise _explained(fault, self._path) from fault
+    def execute(self, sql: str, parameters: Sequence[Any]) -> Any: ...
 
 
-class TicketState:
-    """The open file. Every method is one short transaction and safe across processes."""
+class BoardState:
+    """Claims, events and counters of one board; of a tenant's ``board``, or of a clone's file, which has but one.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=20)
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != _SCHEMA:
-                self._create()
-            # A killed process loses nothing in WAL mode; NORMAL leaves only a power cut to the last moment's events.
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-        except (sqlite3.Error, OSError) as exc:
-            raise _explained(exc, path) from exc
+    A subclass says how rows are read and how a unit is carried out alone, in one short transaction.
+    """
 
-    def _create(self) -> None:
-        connection = self._connection
-        connection.execute("PRAGMA journal_mode=WAL")
-        with self.transaction():
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _TABLES:
-                    connection.execute(statement)
-                connection.execute("INSERT INTO meta VALUES ('epoch', lower(hex(randomblob(4))))")
-                connection.execute(f"PRAGMA user_version={_SCHEMA}")
+    def __init__(self, board: str | None) -> None:
+        self._key = () if board is None else (board,)
+        self._claims, self._counters, self._number = (
+            ("claims", "counters", "seq") if board is None else ("tk_claims", "tk_counters", "idx")
+        )
+        self._mine = "" if board is None else "board = ? AND "
 
-    def close(self) -> None:
-        self._connection.close()
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
 
-    def transaction(self) -> _Transaction:
-        """A write transaction; database faults leave as errors of our tree."""
-        return _Transaction(self._connection, self.path)
+    def _alone(self, unit: Callable[[Door], T]) -> T:
+        raise NotImplementedError
 
     # ── claims ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def claims(self, now: float) -> dict[str, Claim]:
         """The claims that hold at ``now``, by thing."""
-        sql = "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE expires_at > ?"
-        return {row[0]: Claim(*row) for row in self._connection.execute(sql, (now,))}
+        return self._held(self.rows, now)
+
+    def _held(self, rows: Any, now: float, thing_id: str | None = None) -> dict[str, Claim]:
+        sql = f"SELECT {', '.join(Claim.__slots__)} FROM {self._claims} WHERE {self._mine}expires_at > ?"
+        values = [*self._key, now]
+        if thing_id is not None:
+            sql += " AND id = ?"
+            values.append(thing_id)
+        return {row[0]: Claim(*row) for row in rows(sql, values)}
 
     def claim(self, thing_id: str, agent: str, *, now: float, lease: float, tree: str, token: str) -> Claim:
         """Takes the claim when nobody holds it; :class:`ConflictError` names who does."""
-        with self.transaction():
-            held = self._held(thing_id, now)
-            if held is not None:
+
+        def unit(door: Door) -> Claim:
+            for held in self._held(door.rows, now, thing_id).values():
                 raise taken(held)
-            claim = Claim(thing_id, agent, now, now, now + lease, tree, token)
-            self._write(claim)
-        return claim
+            return self._write(door, Claim(thing_id, agent, now, now, now + lease, tree, token))
+
+        return self._alone(unit)
 
     def claim_first(
         self, candidates: Sequence[str], agent: str, *, many: int, now: float, lease: float, tree: str, token: str
     ) -> list[Claim]:
         """Takes the first ``many`` of the candidates that nobody holds, in one transaction."""
-        with self.transaction():
-            held = self.claims(now)
-            taken = [Claim(c, agent, now, now, now + lease, tree, token) for c in candidates if c not in held][:many]
-            for claim in taken:
-                self._write(claim)
-        return taken
+
+        def unit(door: Door) -> list[Claim]:
+            held = self._held(door.rows, now)
+            free = [c for c in candidates if c not in held][:many]
+            return [self._write(door, Claim(c, agent, now, now, now + lease, tree, token)) for c in free]
+
+        return self._alone(unit)
 
     def beat(self, thing_id: str, agent: str, *, now: float, lease: float) -> Claim:
         """Extends a claim that ``agent`` holds; :class:`ConflictError` when it is no longer theirs."""
-        with self.transaction():
-            held = self._held(thing_id, now)
+
+        def unit(door: Door) -> Claim:
+            held = self._held(door.rows, now, thing_id).get(thing_id)
             if held is None:
                 raise ConflictError(
                     f"{agent} holds no claim on {thing_id}: it was released or its lease ended.",
@@ -169,47 +149,31 @@ class TicketState:
             if held.agent != agent:
                 raise taken(held)
             held.beat_at, held.expires_at = now, now + lease
-            self._write(held)
-        return held
+            return self._write(door, held)
+
+        return self._alone(unit)
 
     def release(self, thing_id: str, agent: str | None, *, now: float) -> Claim | None:
         """Ends a claim; ``agent`` None ends anybody's. None when there was none."""
-        with self.transaction():
-            held = self._held(thing_id, now)
+
+        def unit(door: Door) -> Claim | None:
+            held = self._held(door.rows, now, thing_id).get(thing_id)
             if held is not None and agent is not None and held.agent != agent:
-                raise taken(held)
-            self._connection.execute("DELETE FROM claims WHERE id = ?", (thing_id,))
-        return held
+                raise taken(held, f"Say --agent {held.agent} if that is you; --force frees it whoever holds it.")
+            door.execute(f"DELETE FROM {self._claims} WHERE {self._mine}id = ?", (*self._key, thing_id))
+            return held
 
-    def _held(self, thing_id: str, now: float) -> Claim | None:
-        sql = (
-            "SELECT id, agent, claimed_at, beat_at, expires_at, tree, token FROM claims WHERE id = ? AND expires_at > ?"
-        )
-        row = self._connection.execute(sql, (thing_id, now)).fetchone()
-        return None if row is None else Claim(*row)
+        return self._alone(unit)
 
-    def _write(self, claim: Claim) -> None:
-        values = (claim.id, claim.agent, claim.claimed_at, claim.beat_at, claim.expires_at, claim.tree, claim.token)
-        self._connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    def _write(self, door: Door, claim: Claim) -> Claim:
+        names = Claim.__slots__
+        marks = ", ".join("?" * (len(self._key) + len(names)))
+        changes = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        sql = f"INSERT INTO {self._claims} VALUES ({marks}) ON CONFLICT ({'board, ' if self._key else ''}id) DO UPDATE "
+        door.execute(f"{sql} SET {changes}", (*self._key, *(getattr(claim, name) for name in names)))
+        return claim
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def epoch(self) -> str:
-        """Changes when the file was lost and numbering began anew."""
-        return str(self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0])
-
-    def add_events(self, events: Iterable[tuple[str, str, str, str, str, str, float]]) -> list[int]:
-        """Adds (id, type, subject, data, source, cause, time) where the id is new; the numbers of those added."""
-        sql = "INSERT OR IGNORE INTO events (id, type, subject, data, source, cause, time) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        with self.transaction():
-            last = self.last_event()
-            self._connection.executemany(sql, events)
-            added = self._connection.execute("SELECT seq FROM events WHERE seq > ? ORDER BY seq", (last,)).fetchall()
-        return [int(row[0]) for row in added]
-
-    def told(self) -> set[str]:
-        """The identifiers of all events."""
-        return {row[0] for row in self._connection.execute("SELECT id FROM events")}
 
     def events(
         self,
@@ -221,64 +185,135 @@ class TicketState:
         limit: int = 100,
         newest: bool = False,
     ) -> list[tuple[Any, ...]]:
-        """(seq, id, type, subject, data, source, cause, time) in order, or the newest ones first."""
-        where, values = ["seq > ?"], [after]
+        """(number, id, type, subject, data, source, cause, time) in order, or the newest ones first."""
+        where, values = self._of_board(f"{self._number} > ?", after)
         if types:
-            where.append(f"type IN ({', '.join('?' * len(types))})")
-            values += types  # type: ignore[arg-type] # a list of parameters of several kinds
+            where += f" AND type IN ({', '.join('?' * len(types))})"
+            values += types
         for clause, value in (("subject = ?", subject), ("time >= ?", since)):
             if value is not None:
-                where.append(clause)
-                values.append(value)  # type: ignore[arg-type] # as above
-        sql = (
-            "SELECT seq, id, type, subject, data, source, cause, time FROM events "
-            f"WHERE {' AND '.join(where)} ORDER BY seq {'DESC' if newest else ''} LIMIT ?"
-        )
-        return self._connection.execute(sql, (*values, limit)).fetchall()
+                where += f" AND {clause}"
+                values.append(value)
+        sql = f"SELECT {self._number}, id, type, subject, data, source, cause, time FROM events WHERE {where}"
+        order = f"ORDER BY {self._number} {'DESC' if newest else ''} LIMIT ?"
+        return self.rows(f"{sql} {order}", [*values, limit])
+
+    def _of_board(self, clause: str, value: Any) -> tuple[str, list[Any]]:
+        return (f"tenant = ? AND {clause}" if self._key else clause), [*self._key, value]
 
     def event_counts(self) -> dict[str, int]:
-        return dict(self._connection.execute("SELECT type, count(*) FROM events GROUP BY type ORDER BY 2 DESC, 1"))
+        where, values = self._of_board(f"{self._number} > ?", 0)
+        return dict(
+            self.rows(f"SELECT type, count(*) FROM events WHERE {where} GROUP BY type ORDER BY 2 DESC, 1", values)
+        )
 
     def last_event(self) -> int:
-        return int(self._connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+        where, values = self._of_board(f"{self._number} > ?", 0)
+        return int(self.rows(f"SELECT coalesce(max({self._number}), 0) FROM events WHERE {where}", values)[0][0])
 
     # ── counters ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def add(self, counters: Mapping[str, float]) -> None:
         """Adds to counters that outlive the process."""
-        sql = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
-        with self.transaction():
-            self._connection.executemany(sql, list(counters.items()))
+        marks = ", ".join("?" * (len(self._key) + 2))
+        sql = (
+            f"INSERT INTO {self._counters} VALUES ({marks}) ON CONFLICT ({'board, ' if self._key else ''}name) "
+            f"DO UPDATE SET value = {self._counters}.value + excluded.value"
+        )
+
+        def unit(door: Door) -> None:
+            for item in counters.items():
+                door.execute(sql, (*self._key, *item))
+
+        self._alone(unit)
 
     def counters(self, prefix: str = "") -> dict[str, float]:
-        sql = "SELECT name, value FROM counters WHERE name >= ? AND name < ? ORDER BY name"
-        return dict(self._connection.execute(sql, (prefix, prefix + "\U0010ffff")))
+        sql = f"SELECT name, value FROM {self._counters} WHERE {self._mine}name >= ? AND name < ? ORDER BY name"
+        return dict(self.rows(sql, (*self._key, prefix, prefix + _LAST)))
 
     def clear_counters(self, prefix: str) -> None:
+        sql = f"DELETE FROM {self._counters} WHERE {self._mine}name >= ? AND name < ?"
+        self._alone(lambda door: door.execute(sql, (*self._key, prefix, prefix + _LAST)))
+
+
+class TicketState(BoardState):
+    """The clone's open file. Every method is one short transaction and safe across processes."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(None)
+        self.path = path
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=20)
+            self.execute = self._connection.execute
+            if self._version() != _SCHEMA:
+                self._create()
+            # A killed process loses nothing in WAL mode; NORMAL leaves only a power cut to the last moment's events.
+            self.execute("PRAGMA synchronous=NORMAL")
+        except (sqlite3.Error, OSError) as exc:
+            raise self._explained(exc) from exc
+
+    def _version(self) -> int:
+        return int(self.rows("PRAGMA user_version")[0][0])
+
+    def _create(self) -> None:
+        self.execute("PRAGMA journal_mode=WAL")
         with self.transaction():
-            self._connection.execute(
-                "DELETE FROM counters WHERE name >= ? AND name < ?", (prefix, prefix + "\U0010ffff")
+            if self._version() == 0:
+                for statement in _TABLES:
+                    self.execute(statement)
+                self.execute("INSERT INTO meta VALUES ('epoch', lower(hex(randomblob(4))))")
+                self.execute(f"PRAGMA user_version={_SCHEMA}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def transaction(self) -> Writing:
+        """A write transaction; database faults leave as errors of our tree."""
+        return Writing(self._connection, self._explained)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.execute(sql, parameters).fetchall()
+
+    def _alone(self, unit: Callable[[Door], T]) -> T:
+        with self.transaction():
+            return unit(self)
+
+    def epoch(self) -> str:
+        """Changes when the file was lost and numbering began anew."""
+        return str(self.rows("SELECT value FROM meta WHERE key = 'epoch'")[0][0])
+
+    def add_events(self, events: Iterable[tuple[str, str, str, str, str, str, float]]) -> list[int]:
+        """Adds (id, type, subject, data, source, cause, time) where the id is new; the numbers of those added."""
+        sql = "INSERT OR IGNORE INTO events (id, type, subject, data, source, cause, time) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        with self.transaction():
+            last = self.last_event()
+            self._connection.executemany(sql, events)
+            return [int(row[0]) for row in self.rows("SELECT seq FROM events WHERE seq > ? ORDER BY seq", (last,))]
+
+    def told(self) -> set[str]:
+        """The identifiers of all events."""
+        return {row[0] for row in self.rows("SELECT id FROM events")}
+
+    def _explained(self, exc: Exception) -> Exception:
+        path = self.path
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return NotFoundError(
+                f"{path} is damaged: {exc}.",
+                remedy="Move it aside: claims are lost, and events are told again from the ticket files.",
+                path=path,
             )
+        return locked(exc, path) or StoreFullError(
+            f"{path} cannot be written: {exc}.", remedy="Check free space and permissions.", path=path
+        )
 
 
-def taken(held: Claim) -> ConflictError:
+def taken(held: Claim, remedy: str = "") -> ConflictError:
+    """The error of whoever wants what another one holds."""
     return ConflictError(
         f"{held.id} is claimed by {held.agent}.",
-        remedy="Take other work (`fairlead ticket ready`), or wait until the lease ends.",
+        remedy=remedy or "Take other work (`fairlead ticket ready`), or wait until the lease ends.",
         id=held.id,
         agent=held.agent,
         expires_at=held.expires_at,
     )
-
-
-def _explained(exc: Exception, path: str) -> Exception:
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return UnavailableError(f"{path} is locked by another process.", remedy="Try again.", path=path)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return NotFoundError(
-            f"{path} is damaged: {exc}.",
-            remedy="Move it aside: claims are lost, and events are told again from the ticket files.",
-            path=path,
-        )
-    return StoreFullError(f"{path} cannot be written: {exc}.", remedy="Check free space and permissions.", path=path)

@@ -9,19 +9,9 @@ from __future__ import annotations
 
 import os
 
-from fairlead.errors import (
-    ConflictError,
-    InvalidInputError,
-    NotInitialisedError,
-    RefusedError,
-    SchemaNewerError,
-    StoreFullError,
-    UnavailableError,
-)
-from fairlead.store import ticket_sql as sql
+from fairlead.errors import NotInitialisedError, StoreFullError, UnavailableError
 from fairlead.store.ticket_index import BOARD, SCHEMA, TicketIndex
 from fairlead.tickets import intents, layout
-from fairlead.tickets.fields import FORMAT_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +20,7 @@ if TYPE_CHECKING:
 
     from fairlead.clock import Clock
     from fairlead.store.ticket_state import Claim, TicketState
-    from fairlead.tickets.outcomes import Change
+    from fairlead.tickets.file_session import FileSession
     from fairlead.tickets.place import Place
     from fairlead.tickets.reading import Reading, Record
     from fairlead.tickets.state import State
@@ -349,6 +339,8 @@ class FileBoard:
 
     def transact(self, unit: Callable[[FileSession], T]) -> T:
         """Runs a unit alone on this working tree; what it puts is written whole, or nothing when it raises."""
+        from fairlead.tickets.file_session import FileSession
+
         with self.writing():
             session = FileSession(self)
             result = unit(session)
@@ -463,177 +455,6 @@ class _Alone:
     def __exit__(self, *fault: object) -> None:
         self._board.alone = False
         self._lock.__exit__()
-
-
-class FileSession:
-    """What a unit works with while nobody else writes: states as the files have them now, and what it puts."""
-
-    def __init__(self, board: FileBoard) -> None:
-        self.board = board
-        self.writes: dict[str, bytes | None] = {}
-        self.readings: dict[str, Reading] = {}
-        self.new_records: dict[str, list[Record]] = {}
-        self.created: set[str] = set()
-        self.told: list[int] = []
-        self._undo: dict[str, bytes | None] = {}
-        self._from_disk: dict[str, Reading] = {}
-
-    def count(self) -> int:
-        return sql.total(self.board.index.rows, BOARD)
-
-    def exists(self, thing_id: str) -> bool:
-        """Whether an identifier is taken, also by a deleted thing or by a file that cannot be read."""
-        if thing_id in self.readings:
-            return True
-        tickets = self.board.place.tickets
-        return any(os.path.lexists(os.path.join(tickets, name)) for name in (f"{thing_id}.md", thing_id))
-
-    def kind_of(self, thing_id: str) -> str | None:
-        """The kind of a thing that is not deleted, or None."""
-        if thing_id in self.readings:
-            state = self.readings[thing_id].state
-            return None if state.deleted else state.kind
-        rows = self.board.index.rows(
-            "SELECT kind FROM tk_things WHERE board = '' AND id = ? AND deleted = 0", (thing_id,)
-        )
-        return rows[0][0] if rows else None
-
-    def resolve(self, prefix: str) -> list[tuple[str, str, str, int]]:
-        return sql.resolve(self.board.index.rows, BOARD, prefix, None)
-
-    def edges(self, type_: str) -> list[tuple[str, str]]:
-        return sql.edges(self.board.index.rows, BOARD, type_)
-
-    def state(self, thing_id: str) -> State | None:
-        """The thing as it stands, with what this unit has put."""
-        from fairlead.tickets.reading import read_thing
-
-        if thing_id in self.readings:
-            return self.readings[thing_id].state
-        if not layout.is_thing_id(thing_id):
-            return None
-        reading = read_thing(self.board.place.tickets, thing_id, {})
-        if reading is None:
-            return None
-        self._from_disk[thing_id] = reading
-        return reading.state
-
-    def create(self, state: State) -> None:
-        """Puts a new thing."""
-        from fairlead.tickets.changing import new_files
-        from fairlead.tickets.reading import Reading, creation_record, entry_record
-
-        check_size(state)
-        writes = new_files(state)
-        records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
-        reading = Reading(state, records, writes[f"{state.id}.md"], _entry_files(state, writes), (0, 0, 0, 0))
-        self._put(reading, writes, records)
-        self.created.add(state.id)
-
-    def change(self, old: State, new: State, change: Change | None) -> None:
-        """Puts a changed thing; ``old`` is what :meth:`state` gave."""
-        from fairlead.tickets.changing import changed_files
-        from fairlead.tickets.reading import Reading, entry_record
-
-        reading = self.readings.get(old.id) or self._from_disk[old.id]
-        _check_writable(reading, self.board.place.tickets)
-        check_size(new)
-        writes = changed_files(reading, new, change)
-        had = {entry.id for entry in reading.state.entries}
-        records = [entry_record(e) for e in new.entries if e.id not in had]
-        if change is not None:
-            records.append((change.id, change.at, str(writes[_change_path(old.id, change)], "utf-8")))  # type: ignore[arg-type] # never None
-        data = writes.get(f"{old.id}.md") or reading.data
-        entry_files = {**reading.entry_files, **_entry_files(new, writes)}
-        for path in writes:
-            self._undo.setdefault(path, _before(reading, path, self.board.place.tickets))
-        self._put(Reading(new, [*reading.records, *records], data, entry_files, reading.stat), writes, records)
-
-    def _put(self, reading: Reading, writes: Mapping[str, bytes | None], records: list[Record]) -> None:
-        from fairlead.tickets.reading import settle
-
-        settle(reading)
-        self.writes.update(writes)
-        for path in writes:
-            self._undo.setdefault(path, None)
-        self.readings[reading.state.id] = reading
-        self.new_records.setdefault(reading.state.id, []).extend(records)
-
-    def forget(self) -> None:
-        """Drops everything that was put, as a dry run does."""
-        self.writes.clear()
-        self.readings.clear()
-
-    def restore(self) -> None:
-        """Puts the files back as they were, after a write that the system refused half way."""
-        intents.carry_out(self.board.place.tickets, {p: c for p, c in self._undo.items() if c is None})
-        intents.carry_out(self.board.place.tickets, {p: c for p, c in self._undo.items() if c is not None})
-
-
-def _entry_files(state: State, writes: Mapping[str, bytes | None]) -> dict[str, tuple[str, bytes]]:
-    found = {}
-    for path, content in writes.items():
-        name = path.partition("/")[2]
-        parts = layout.read_entry_name(name) if name and content else None
-        if parts is not None and parts[1] != "change" and content:
-            found[parts[2]] = (name, content)
-    return found
-
-
-def _change_path(thing_id: str, change: Change) -> str:
-    return f"{thing_id}/{layout.change_name(change.at, change.id)}"
-
-
-def _before(reading: Reading, path: str, tickets: str) -> bytes | None:
-    if path == f"{reading.state.id}.md":
-        return reading.data
-    name = path.partition("/")[2]
-    for known, data in reading.entry_files.values():
-        if known == name:
-            return data
-    return b"" if os.path.lexists(os.path.join(tickets, path)) else None
-
-
-def _check_writable(reading: Reading, tickets: str) -> None:
-    state = reading.state
-    for name in (f"{state.id}.md", state.id):
-        if os.path.islink(os.path.join(tickets, name)):
-            raise RefusedError(
-                f"{name} is a symbolic link, and nothing is written through one.",
-                remedy="Put a plain file or folder in its place.",
-                path=name,
-            )
-    newest = max([state.version, *(entry.version for entry in state.entries)])
-    if newest > FORMAT_VERSION:
-        raise SchemaNewerError(
-            f"{state.id} is written in format {newest} and this Fairlead writes format {FORMAT_VERSION}.",
-            remedy="Update Fairlead. It can be read meanwhile; nothing was changed.",
-            id=state.id,
-            version=newest,
-        )
-    if state.conflicts or not reading.data.lstrip(b"\xef\xbb\xbf").startswith((b"---\n", b"---\r\n")):
-        raise ConflictError(
-            f"{state.id} has unsettled merge conflicts or cannot be read: {'; '.join(state.problems)}.",
-            remedy="Run `fairlead ticket doctor --fix`, or mend the file by hand.",
-            id=state.id,
-        )
-
-
-def check_size(state: State) -> None:
-    """:class:`InvalidInputError` for a label that cannot be a file's name."""
-    for label in state.sets.get("labels", ()):
-        if (
-            not label.strip()
-            or len(label) > layout.MOST_LABEL
-            or len(layout.encode(label)) > 200
-            or not label.isprintable()
-        ):
-            raise InvalidInputError(
-                f"label {label[:60]!r} cannot be used.",
-                remedy=f"Use 1 to {layout.MOST_LABEL} printable characters.",
-                field="labels",
-                value=label,
-            )
 
 
 def _mark(name: str, stat: os.stat_result) -> int:

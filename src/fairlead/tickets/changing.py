@@ -67,7 +67,7 @@ def render(state: State) -> bytes:
 
 
 def _rendered(rows: list[tuple[str, str]], body: str) -> bytes:
-    if files.has_marker_text(body):
+    if files.has_opening(body):
         rows.append((files.LITERAL, "conflict markers"))
     return files.render(rows, body)
 
@@ -88,7 +88,7 @@ def changed_files(reading: Reading, new: State, change: Change | None) -> dict[s
     lines = _changed_lines(old.kind, old.values, new.values)
     lines |= {k: v for k, v in new.extras.items() if old.extras.get(k) != v}
     body = new.values["description"] if old.values["description"] != new.values["description"] else None
-    if body is not None and files.has_marker_text(body):
+    if body is not None and files.has_opening(body):
         lines[files.LITERAL] = "conflict markers"
     if lines or body is not None:
         writes[f"{old.id}.md"] = files.edit(reading.data, lines, ["version", "kind", *order], body)
@@ -125,7 +125,7 @@ def _changed_entry(reading: Reading, old: EntryState, new: EntryState) -> dict[s
     body = new.values[body_name] if old.values[body_name] != new.values[body_name] else None
     order = ["version", *(f.name for f in FIELDS[old.kind])]
     lines = _changed_lines(old.kind, old.values, new.values)
-    if body is not None and files.has_marker_text(body):
+    if body is not None and files.has_opening(body):
         lines[files.LITERAL] = "conflict markers"
     return {f"{reading.state.id}/{name}": files.edit(data, lines, order, body)}
 

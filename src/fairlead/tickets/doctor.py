@@ -64,6 +64,33 @@ def mend(board: Any, *, stage: bool = False, entropy: Entropy = os.urandom) -> l
     return done
 
 
+_IN_PROGRESS = (
+    ("rebase-merge", "git rebase --continue"),
+    ("rebase-apply/applying", "git am --continue"),
+    ("rebase-apply", "git rebase --continue"),
+    ("CHERRY_PICK_HEAD", "git cherry-pick --continue"),
+    ("REVERT_HEAD", "git revert --continue"),
+    ("MERGE_HEAD", "git commit --no-edit"),
+)
+"""What git's folder holds while something waits for a decision, and the command that goes on with it."""
+
+
+def next_steps(board: Any) -> list[str]:
+    """What is to be done by hand so that git goes on with what a conflict stopped; empty when nothing waits."""
+    place = board.place
+    if place.vcs != "git":
+        return []
+    ours, others = _unmerged(place)
+    steps = ["fairlead ticket doctor --fix --stage"] if ours else []
+    if others:
+        shown = ", ".join(os.path.relpath(path, place.root) for path in others[:3])
+        steps.append(f"settle {shown}{' and others' if len(others) > 3 else ''}, and `git add` them")
+    steps += [
+        command for sign, command in _IN_PROGRESS if os.path.exists(os.path.join(place.vcs_dir, *sign.split("/")))
+    ][:1]
+    return steps
+
+
 def _all_files(tickets: str) -> Iterator[tuple[str, str]]:
     for name in sorted(os.listdir(tickets)):
         path = os.path.join(tickets, name)
@@ -80,7 +107,7 @@ def _all_files(tickets: str) -> Iterator[tuple[str, str]]:
 def _settle_file(path: str, relative: str, entropy: Entropy) -> str | None:
     with open(path, "rb") as file:
         data = file.read()
-    if b"<<<<<<< " not in data:
+    if b"<<<<<<<" not in data:
         return None
     document = files.parse(data, relative)
     if not document.conflicted:
@@ -127,19 +154,25 @@ def _stage(place: Any, made: list[str]) -> None:
     file that the other changed (it stays; `fairlead ticket delete` is how tickets go)."""
     import subprocess
 
-    found = subprocess.run(
-        ["git", "diff", "--name-only", "--diff-filter=U", "-z", "--", place.tickets],
-        cwd=place.root,
-        check=True,
-        capture_output=True,
-    )
-    top = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=place.root, check=True, capture_output=True)
-    root = os.fsdecode(top.stdout.strip())
-    paths = [os.path.join(root, os.fsdecode(name)) for name in found.stdout.split(b"\0") if name]
-    whole = [path for path in paths if os.path.exists(path) and not _has_markers(path)]
+    whole = [path for path in _unmerged(place)[0] if os.path.exists(path) and not _has_markers(path)]
     whole += [os.path.join(place.tickets, name) for name in made]
     if whole:
         subprocess.run(["git", "add", "--", *whole], cwd=place.root, check=True, capture_output=True)
+
+
+def _unmerged(place: Any) -> tuple[list[str], list[str]]:
+    """Files that git waits for: those of tickets, and others."""
+    import subprocess
+
+    def git(*words: str) -> bytes:
+        return subprocess.run(["git", *words], cwd=place.root, check=True, capture_output=True).stdout
+
+    root = os.fsdecode(git("rev-parse", "--show-toplevel").strip())
+    names = git("-C", root, "diff", "--name-only", "--diff-filter=U", "-z").split(b"\0")
+    paths = [os.path.join(root, os.fsdecode(name)) for name in names if name]
+    inside = os.path.join(os.path.realpath(place.tickets), "")
+    ours = [path for path in paths if os.path.realpath(path).startswith(inside)]
+    return ours, [path for path in paths if path not in ours]
 
 
 def _has_markers(path: str) -> bool:

@@ -26,9 +26,6 @@ BACKLOG_TYPES = ("story", "feature", "bug", "epic", "task", "spike")
 BACKLOG_STATUSES = ("new", "groomed", "ready", "in-progress", "done", "cancelled")
 RISKS = ("low", "medium", "high")
 
-DEPENDENCIES = ("blocks", "parent-child", "related", "discovered-from")
-"""Types of dependency. ``blocks`` and ``parent-child`` must stay free of cycles."""
-
 
 class Field:
     """One scalar field of a kind of file, in the order in which it is written.
@@ -210,21 +207,20 @@ _PRIORITY_WORDS = {
     "minor": "low",
     "lowest": "low",
 }
-_STATUS_WORDS = {
-    **{s: s for s in TICKET_STATUSES},
-    "in_progress": "in-progress",
-    "inprogress": "in-progress",
-    "started": "in-progress",
-    "doing": "in-progress",
-    "wip": "in-progress",
-    "todo": "open",
-    "new": "open",
-    "done": "closed",
-    "resolved": "closed",
-    "completed": "closed",
-    "canceled": "cancelled",
-    "wontfix": "cancelled",
+_STATUS_WORDS = (
+    ("open", "new", "todo", "draft"),
+    ("in-progress", "inprogress", "started", "doing", "wip", "active"),
+    ("closed", "done", "resolved", "completed", "complete", "finished"),
+    ("cancelled", "canceled", "wontfix"),
+)
+"""Words that people and models use for fresh, begun, finished and dropped."""
+
+_STATUS_MEANT = {
+    "ticket": ("open", "in-progress", "closed", "cancelled"),
+    "epic": ("draft", "active", "completed", "cancelled"),
+    "backlog": ("new", "in-progress", "done", "cancelled"),
 }
+"""Kind -> its own word for each of these."""
 
 
 def read_priority(text: str) -> str:
@@ -235,12 +231,16 @@ def read_priority(text: str) -> str:
     return word
 
 
-def read_status(text: str) -> str:
-    """A ticket status in any common spelling."""
-    word = _STATUS_WORDS.get(text.strip().lower().replace(" ", "-"))
-    if word is None:
-        raise _not_a_choice("status", text, TICKET_STATUSES)
-    return word
+def read_status(text: str, kind: str = "ticket") -> str:
+    """A status of a ticket, epic or backlog item in any common spelling."""
+    choices = {"ticket": TICKET_STATUSES, "epic": EPIC_STATUSES, "backlog": BACKLOG_STATUSES}[kind]
+    word = text.strip().lower().replace(" ", "-").replace("_", "-")
+    if word in choices:
+        return word
+    for words, meant in zip(_STATUS_WORDS, _STATUS_MEANT[kind], strict=True):
+        if word in words:
+            return meant
+    raise _not_a_choice("status", text, choices)
 
 
 def field_of(kind: str, name: str) -> Field | None:

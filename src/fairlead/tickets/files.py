@@ -89,7 +89,7 @@ def parse(data: bytes, path: str) -> Document:
     document = Document(path)
     if problem is not None:
         document.problems.append(problem)
-    if "<<<<<<< " in text and has_markers(text):
+    if "<<<<<<<" in text and has_markers(text):
         document.conflicted = True
         document.problems.append(Problem(path, _marker_line(text), "a merge left conflict markers here"))
     parse_text(text, document)
@@ -155,16 +155,22 @@ def has_markers(text: str) -> bool:
     head, closed, _ = text.partition("\n---\n")
     if closed and f"\n{LITERAL}:" in head:
         text = head
-    return any(line.startswith("<<<<<<< ") for line in text.split("\n"))
+    return has_opening(text)
 
 
-def has_marker_text(body: str) -> bool:
+def opening(line: str) -> int:
+    """The length of the conflict marker that a line opens with, at least 7; 0 for any other line."""
+    size = len(line) - len(line.lstrip("<"))
+    return size if size >= 7 and line[size : size + 1] == " " else 0
+
+
+def has_opening(text: str) -> bool:
     """Whether a text holds lines that look like what a merge leaves."""
-    return "<<<<<<< " in body and any(line.startswith("<<<<<<< ") for line in body.split("\n"))
+    return "<<<<<<< " in text and any(opening(line) for line in text.split("\n"))
 
 
 def _marker_line(text: str) -> int:
-    return next((n for n, line in enumerate(text.split("\n"), 1) if line.startswith("<<<<<<< ")), 1)
+    return next((n for n, line in enumerate(text.split("\n"), 1) if opening(line)), 1)
 
 
 def _strip_body(text: str) -> str:

@@ -172,6 +172,8 @@ class _Reader:
             self.attach(raw, line)
         elif self.prose is not None:
             self.prose.append(line)
+        elif step is not None:
+            raise self.fail(f"the step {line!r} stands outside a scenario.", "Begin one with `Scenario: title`.")
         else:
             raise self.fail(f"{line!r} is not Gherkin.", "A step starts with Given, When, Then, And, But or *.")
 

@@ -18,7 +18,7 @@ Nothing is lost by that: the records of both changes are in the ticket's folder,
 from __future__ import annotations
 
 from fairlead.tickets.fields import BACKLOG_STATUSES, EPIC_STATUSES, FIELDS, PRIORITIES, REQUIREMENTS_STATUSES, field_of
-from fairlead.tickets.files import Document, Problem, decode, parse_text
+from fairlead.tickets.files import Document, Problem, decode, has_opening, opening, parse_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,46 +65,91 @@ def _unique(ours: Document, theirs: Document) -> list[Problem]:
 def split_sides(text: str) -> tuple[str | None, str, str] | None:
     """(base, ours, theirs) of a text with conflict markers; the base only where the markers show it (diff3 style).
 
-    Markers inside markers, as a merge of merges leaves, are taken apart from the outside in. None when the markers do
-    not pair.
+    Reads git's and Mercurial's markers and each style of Jujutsu's, of any length. Markers inside markers, as a merge
+    of merges leaves, are taken apart from the outside in. None when the markers do not pair, or show more than two
+    sides.
     """
-    base: list[str] = []
-    ours: list[str] = []
-    theirs: list[str] = []
-    place, depth = "all", 0
-    has_base = False
-    for line in text.split("\n"):
-        if line.startswith("<<<<<<< "):
-            depth += 1
-            if depth == 1:
-                place = "ours"
-                continue
-        elif line.startswith(">>>>>>> ") and depth:
-            depth -= 1
-            if depth == 0:
-                place = "all"
-                continue
-        elif depth == 1 and line.startswith("|||||||"):
-            place, has_base = "base", True
+    lines = text.split("\n")
+    sides: tuple[list[str], list[str], list[str]] = ([], [], [])
+    whole, at = True, 0
+    while at < len(lines):
+        size = opening(lines[at])
+        if not size:
+            for side in sides:
+                side.append(lines[at])
+            at += 1
             continue
-        elif depth == 1 and line == "=======":
-            place = "theirs"
-            continue
-        if place in ("all", "ours"):
-            ours.append(line)
-        if place in ("all", "theirs"):
-            theirs.append(line)
-        if place in ("all", "base"):
-            base.append(line)
-    if depth:
-        return None
-    left, right = "\n".join(ours), "\n".join(theirs)
-    while "\n<<<<<<< " in f"\n{left}" and (inner := split_sides(left)) is not None:
+        end = _closing(lines, at, size)
+        inside = None if end is None else _sides_of(lines[at + 1 : end], size)
+        if end is None or inside is None:
+            return None
+        whole = whole and inside[0] is not None
+        for side, added in zip(sides, inside, strict=True):
+            side.extend(added or ())
+        at = end + 1
+    base, left, right = ("\n".join(side) for side in sides)
+    while has_opening(left) and (inner := split_sides(left)) is not None:
         left = inner[1]
-    while "\n<<<<<<< " in f"\n{right}" and (inner := split_sides(right)) is not None:
+    while has_opening(right) and (inner := split_sides(right)) is not None:
         right = inner[2]
-    whole = "\n".join(base) if has_base and "<<<<<<< " not in "\n".join(base) else None
-    return whole, left, right
+    return (base if whole and not has_opening(base) else None), left, right
+
+
+def _closing(lines: Sequence[str], start: int, size: int) -> int | None:
+    """The index of the line that closes the markers opened at ``start``."""
+    depth = 0
+    for at in range(start, len(lines)):
+        depth += (opening(lines[at]) == size) - (_sign(lines[at], size) == ">")
+        if depth == 0:
+            return at
+    return None
+
+
+def _sign(line: str, size: int) -> str:
+    """The sign of which a marker of ``size`` is made; empty for a line that is none."""
+    sign = line[:1]
+    return sign if sign and line[:size] == sign * size and line[size : size + 1] in ("", " ") else ""
+
+
+def _sides_of(lines: Sequence[str], size: int) -> tuple[list[str] | None, list[str], list[str]] | None:
+    """(base, ours, theirs) of what stands between two markers."""
+    if lines and _sign(lines[0], size) in tuple("%+-") and "=" not in (_sign(line, size) for line in lines):
+        return _jujutsu_sides(lines, size)
+    parts: dict[str, list[str]] = {"<": []}
+    place, depth = "<", 0
+    for line in lines:
+        sign = _sign(line, size)
+        if depth == 0 and sign in tuple("|=") and sign not in parts:
+            place = sign
+            parts[place] = []
+            continue
+        depth += (opening(line) == size) - (sign == ">")
+        parts[place].append(line)
+    return parts.get("|"), parts["<"], parts.get("=", [])
+
+
+def _jujutsu_sides(lines: Sequence[str], size: int) -> tuple[list[str], list[str], list[str]] | None:
+    """Jujutsu shows a side whole behind ``+``, the base behind ``-``, or behind ``%`` how a side differs from the
+    base; a marker of backslashes goes on with the label above it (its documentation, "First-class conflicts")."""
+    bases: list[list[str]] = []
+    sides: list[list[str]] = []
+    shown = ""
+    for line in lines:
+        sign = _sign(line, size)
+        if sign in ("%", "+", "-"):
+            shown = sign
+            if sign != "+":
+                bases.append([])
+            if sign != "-":
+                sides.append([])
+        elif sign != "\\" and shown == "%":
+            if line[:1] != "+":
+                bases[-1].append(line[1:])
+            if line[:1] != "-":
+                sides[-1].append(line[1:])
+        elif sign != "\\":
+            (sides if shown == "+" else bases)[-1].append(line)
+    return (bases[0], sides[0], sides[1]) if (len(bases), len(sides)) == (1, 2) else None
 
 
 def _parsed(text: str, path: str) -> Document:

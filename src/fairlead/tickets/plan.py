@@ -262,8 +262,8 @@ class Planner:
         for name, value in given.items():
             if value is not None and name == "priority" and field_of(kind, name):
                 value = read_priority(str(value))
-            elif value is not None and name == "status" and kind == "ticket":
-                value = read_status(str(value))
+            elif value is not None and name == "status" and kind in THINGS:
+                value = read_status(str(value), kind)
             value = checked(kind, name, value)
             if name in _REFERENCES and value is not None:
                 value = self._link(value)

@@ -45,11 +45,6 @@ def score_of(item: BacklogItem) -> float:
     return priority_score(item.priority, item.business_value, item.story_points)
 
 
-def by_score(items: Iterable[BacklogItem]) -> list[BacklogItem]:
-    """Highest score first, the older of equals first."""
-    return sorted(items, key=lambda item: (-score_of(item), item.created_at or "", item.id))
-
-
 def check_value(business_value: int | None) -> None:
     """:class:`InvalidInputError` unless the value is from 1 to 100 or absent."""
     if business_value is not None and not 1 <= business_value <= 100:
@@ -112,20 +107,10 @@ def convert(service: TicketService, item_id: str) -> Ticket:
     assert isinstance(item, BacklogItem)
     # The item is named by its revision: of two conversions at once the second is refused, not doubled.
     create, update = conversion(item, service.clock.now())
-    result = service.apply([create, update._replace(if_match=item.revision)])
-    if not result.success:
-        _raise_first(result.errors)
-    ticket = service.get(result.created_ids[0], "ticket")
+    outcome = service.carry_out([create, update._replace(if_match=item.revision)])
+    ticket = service.get(outcome.created[0], "ticket")
     assert isinstance(ticket, Ticket)
     return ticket
-
-
-def _raise_first(errors: Sequence[Mapping[str, Any]]) -> None:
-    from fairlead.errors import ConflictError
-
-    first = next((e for e in errors if e.get("code") == "ConflictError"), errors[0])
-    kind = ConflictError if first.get("code") == "ConflictError" else StateError
-    raise kind(str(first.get("error")), remedy=str(first.get("remedy", "")), id=first.get("id"))
 
 
 # ── epics ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +164,4 @@ def epic_tickets(service: TicketService, epic_id: str) -> list[dict[str, Any]]:
 
 def move_tickets(service: TicketService, epic_id: str | None, ticket_ids: Sequence[str]) -> None:
     """Puts tickets into an epic (out of theirs for None) in one transaction."""
-    result = service.apply([Operation("update", ticket_id, values={"epic_id": epic_id}) for ticket_id in ticket_ids])
-    if not result.success:
-        _raise_first(result.errors)
+    service.carry_out([Operation("update", ticket_id, values={"epic_id": epic_id}) for ticket_id in ticket_ids])

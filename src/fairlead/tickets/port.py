@@ -46,23 +46,3 @@ class Operation(NamedTuple):
     if_match: str | None = None
     at: str | None = None
     by: str | None = None
-
-
-# What the rest of the room may rely on, as signatures of TicketService (fairlead.tickets.service):
-#
-#   open_service(context) -> TicketService                (fairlead.tickets.opening)
-#   service.get(id_or_prefix, kind=None) -> Thing         full record with entries
-#   service.create(kind, values, *, id=None, add={}, entries=(), note="") -> Thing
-#   service.update(id, values={}, *, add={}, remove={}, entries=(), entry_values={}, note="", if_match=None) -> Thing
-#   service.add_entry(id, kind, **values) -> Entry
-#   service.update_entry(thing_id, entry_id, **values) -> Entry
-#   service.delete(id), service.restore(id)
-#   service.rows(kind="ticket", **filters) -> list[dict]  lean rows, straight from the index
-#   service.everything(kind=None) -> Iterator[Thing]      full records of the whole board, for export
-#   service.apply([Operation, ...], *, atomic=True, dry_run=False) -> BatchResult
-#   service.announce(type, subject, data)                 an event that no field change implies
-#
-# Events follow from what is written and need no announcing: ticket.*, epic.created/updated/completed,
-# requirement.added (a new requirement entry), requirement.verified (its status became verified), test.passed and
-# test.failed (a scenario became passing or failing, an expected result verified or failed), milestone.reached (a
-# journal entry of that type).

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fairlead.store import ticket_sql as sql
 from fairlead.store import tickets as table
 from fairlead.store.database import Database, Transaction
 from fairlead.tenancy import Tenant
 from fairlead.tickets.changing import entry_file, render
 from fairlead.tickets.outcomes import Change
-from fairlead.tickets.reading import Reading, change_of, creation_record, entry_record, indexed, settle
+from fairlead.tickets.reading import Reading, change_of, indexed, settle
+from fairlead.tickets.session import Session
 from fairlead.tickets.state import EntryState, State
 from fairlead.tickets.stream import seconds
 from fairlead.tickets.telling import events_of
@@ -88,77 +88,34 @@ class RelationalBoard:
         return self._database.write_sync(work)
 
 
-class RelationalSession:
-    """What a unit works with inside a transaction."""
+class RelationalSession(Session):
+    """States as a transaction has them; what is put is written at its end."""
 
     def __init__(self, tx: Transaction, board: str) -> None:
+        super().__init__(tx.rows, board)
         self._tx = tx
-        self._board = board
-        self.readings: dict[str, Reading] = {}
-        self.new_records: dict[str, list[Record]] = {}
-        self.told: list[int] = []
-        self._from_store: dict[str, Reading] = {}
 
-    def count(self) -> int:
-        return sql.total(self._tx.rows, self._board)
+    def _taken(self, thing_id: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM tk_things WHERE board = ? AND id = ?", (self._board, thing_id)))
 
-    def exists(self, thing_id: str) -> bool:
-        if thing_id in self.readings:
-            return True
-        row = self._tx.one("SELECT 1 FROM tk_things WHERE board = ? AND id = ?", (self._board, thing_id))
-        return row is not None
-
-    def kind_of(self, thing_id: str) -> str | None:
-        if thing_id in self.readings:
-            state = self.readings[thing_id].state
-            return None if state.deleted else state.kind
-        statement = "SELECT kind FROM tk_things WHERE board = ? AND id = ? AND deleted = 0"
-        row = self._tx.one(statement, (self._board, thing_id))
-        return None if row is None else row[0]
-
-    def resolve(self, prefix: str) -> list[tuple[str, str, str, int]]:
-        return sql.resolve(self._tx.rows, self._board, prefix, None)
-
-    def edges(self, type_: str) -> list[tuple[str, str]]:
-        return sql.edges(self._tx.rows, self._board, type_)
-
-    def state(self, thing_id: str) -> State | None:
-        if thing_id in self.readings:
-            return self.readings[thing_id].state
+    def _read(self, thing_id: str) -> Reading | None:
         found = table.document(self._tx, self._board, thing_id)
         if found is None:
             return None
-        state = state_from(thing_id, found)
-        reading = _reading(state, table.records(self._tx, self._board, thing_id))
-        self._from_store[thing_id] = reading
-        return reading.state
+        return self._made(state_from(thing_id, found), table.records(self._tx, self._board, thing_id))
 
-    def create(self, state: State) -> None:
-        from fairlead.tickets.board import check_size
+    def _made(self, state: State, history: list[Record]) -> Reading:
+        """A reading whose revision comes out as that of the same state in files."""
+        files = {}
+        for entry in state.entries:
+            [(path, data)] = entry_file(state.id, entry).items()
+            files[entry.id] = (path.partition("/")[2], data)
+        reading = Reading(state, history, render(state), files, (0, 0, 0, 0))
+        settle(reading)
+        return reading
 
-        check_size(state)
-        records = [creation_record(state.id, state.kind, state.values), *(entry_record(e) for e in state.entries)]
-        self._put(_reading(state, records), records)
-
-    def change(self, old: State, new: State, change: Change | None) -> None:
-        from fairlead.tickets import change as text
-        from fairlead.tickets.board import check_size
-
-        check_size(new)
-        reading = self.readings.get(old.id) or self._from_store[old.id]
-        had = {entry.id for entry in old.entries}
-        records = [entry_record(e) for e in new.entries if e.id not in had]
-        if change is not None:
-            records.append((change.id, change.at, text.render(change)))
-        self._put(_reading(new, [*reading.records, *records]), records)
-
-    def _put(self, reading: Reading, records: list[Record]) -> None:
-        self.readings[reading.state.id] = reading
-        self.new_records.setdefault(reading.state.id, []).extend(records)
-
-    def forget(self) -> None:
-        """Drops everything that was put, as a dry run does."""
-        self.readings.clear()
+    def _changed(self, reading: Reading, new: State, change: Change | None, history: list[Record]) -> Reading:
+        return self._made(new, history)
 
     def write(self) -> None:
         """Writes what was put, and its events in the same transaction."""
@@ -171,17 +128,6 @@ class RelationalSession:
                 table.emit(
                     self._tx, self._board, ((type_, thing_id, data, "service", change.by, at) for type_, data in told)
                 )
-
-
-def _reading(state: State, records: list[Record]) -> Reading:
-    """A reading whose revision comes out as that of the same state in files."""
-    files = {}
-    for entry in state.entries:
-        [(path, data)] = entry_file(state.id, entry).items()
-        files[entry.id] = (path.partition("/")[2], data)
-    reading = Reading(state, records, render(state), files, (0, 0, 0, 0))
-    settle(reading)
-    return reading
 
 
 def document_of(state: State) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.errors import InvalidInputError, NotFoundError
+from fairlead.errors import InvalidInputError
 from fairlead.store import ticket_sql as sql
 from fairlead.tickets.fields import PRIORITIES
 
@@ -62,7 +62,8 @@ class TicketService:
         if not text:
             raise InvalidInputError("the identifier is empty.", remedy="Give one.", field="id")
         found = sql.resolve(self.board.rows, self.board.board, text, kind)
-        return pick(text, [row for row in found if deleted or not row[3]])
+        alive = [row for row in found if not row[3]]
+        return pick(text, alive or (found if deleted else []), kind)
 
     def get(self, id: str, kind: str | None = None) -> Thing:  # noqa: A002 - its name everywhere
         """The full record of a thing with its entries and the other ends of its links."""
@@ -82,14 +83,13 @@ class TicketService:
         return ticket
 
     def _load(self, thing_id: str, kind: str | None, asked: str) -> Thing:
+        from fairlead.tickets.resolving import missing
         from fairlead.tickets.state import record_of
 
         keep = self.cache is not None and not self.board.alone
         state = self.cache.state(self.board, thing_id) if keep else self.board.state(thing_id)
         if state is None or (kind is not None and state.kind != kind):
-            raise NotFoundError(
-                f"there is no {kind or 'thing'} {asked!r}.", remedy="See `fairlead ticket list --all`.", id=asked
-            )
+            raise missing(asked, kind)
         blocks, children, members = sql.other_ends(self.board.rows, self.board.board, thing_id)
         record = record_of(state, blocks=blocks, children=children, members=members)
         if self.cache is not None:
@@ -102,11 +102,12 @@ class TicketService:
 
     def entries_of(self, thing_id: str, kind: str | None = None) -> list[Entry]:
         """As :meth:`entries` for a full identifier, that of a deleted thing too."""
+        from fairlead.tickets.resolving import missing
         from fairlead.tickets.state import entry_of
 
         state: State | None = self.board.state(thing_id)
         if state is None:
-            raise NotFoundError(f"there is no {thing_id!r} on this board.", id=thing_id)
+            raise missing(thing_id)
         return [entry_of(state.id, e) for e in state.entries if kind is None or e.kind == kind]
 
     def everything(self, kind: str | None = None, *, deleted: bool = False) -> Iterator[Thing]:
@@ -240,7 +241,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
 
         operation = Operation("create", id, kind, values, add or {}, entries=entries)
-        outcome = self._single(operation)
+        outcome = self.carry_out([operation])
         return self._load(outcome.created[0], None, outcome.created[0])
 
     def update(
@@ -278,7 +279,7 @@ class TicketService:
         from fairlead.tickets.state import entry_of
 
         entry_id = new_entry_id(self.entropy)
-        outcome = self._single(Operation("update", id, entries=[EntryDraft(kind, values, entry_id)]))
+        outcome = self.carry_out([Operation("update", id, entries=[EntryDraft(kind, values, entry_id)])])
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id == entry_id))
 
@@ -287,7 +288,7 @@ class TicketService:
         from fairlead.tickets.port import Operation
         from fairlead.tickets.state import entry_of
 
-        outcome = self._single(Operation("update", id, entry_values={entry_id: values}))
+        outcome = self.carry_out([Operation("update", id, entry_values={entry_id: values})])
         state = self.board.state(outcome.touched[0])
         return entry_of(state.id, next(e for e in state.entries if e.id.startswith(entry_id)))
 
@@ -354,17 +355,18 @@ class TicketService:
 
     # ── carrying out ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _single(self, operation: Operation) -> Outcome:
-        """Carries out one change. It fails with its own error, whose branch of the tree says what to do next."""
+    def carry_out(self, plan: Sequence[Operation], *, dry_run: bool = False) -> Outcome:
+        """As :meth:`apply` for a plan that is one thing to its caller: all of it is done, or it fails with the first
+        item's own error, whose branch of the tree says what to do next."""
         from fairlead.tickets.plan import PlanError
 
         try:
-            return self._carry_out([operation])
+            return self._carry_out(plan, dry_run=dry_run)
         except PlanError as exc:
             raise exc.outcome.errors[0][2] from None
 
     def _changed(self, operation: Operation) -> Thing:
-        outcome = self._single(operation)
+        outcome = self.carry_out([operation])
         return self._load(outcome.touched[0], None, outcome.touched[0])
 
     def _carry_out(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from fairlead.tickets.model import Change, Entry, Thing
+    from fairlead.tickets.model import Entry, Thing
 
 
 class EntryState:
@@ -216,13 +216,3 @@ def record_of(
         version=state.version,
     )
     return made
-
-
-def finished_at(changes: Iterable[Change], finished: tuple[str, ...]) -> str | None:
-    """When the latest change of status that finished the thing was made; None when a later one opened it again."""
-    closed = None
-    for change in sorted(changes, key=lambda c: (c.at, c.id)):
-        for field, _, after in change.edits:
-            if field == "status":
-                closed = change.at if after in finished else None
-    return closed

@@ -15,6 +15,7 @@ NOUNS: dict[str, str] = {
     "workflow": "list, show, draw and validate workflows",
     "agent": "list and show agents",
     "jobs": "list, watch, retry and cancel what is being taken in",
+    "watch": "channels, feeds and folders that are looked at again and again",
     "memory": "remember, recall, forget and inspect what is known",
     "ticket": "what is to be done in this repository",
     "epic": "what belongs together, and how far it is",
@@ -28,6 +29,7 @@ NOUNS: dict[str, str] = {
     "cost": "what was spent, on what, and what is to come",
     "budget": "limits that refuse before the call",
     "key": "who may call the server, and what was decided about each call",
+    "publish": "post a brief where people read it",
     "classifier": "train label sets of your own, and use them",
 }
 """Noun -> summary, in the order of the help page. Verbs without a noun come first there."""
@@ -43,6 +45,7 @@ NOUN_ALIASES: dict[str, str] = {
     "budgets": "budget",
     "keys": "key",
     "job": "jobs",
+    "watches": "watch",
 }
 
 

@@ -4,43 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened, described
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.opened import Opened, deleted, print_deleted, put, with_status
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
+    from fairlead.tickets.service import TicketService
     from fairlead.verbs.context import Context, Output
 
 
-def _values(fields: dict[str, Any], value: int | None, points: float | None) -> dict[str, Any]:
-    from fairlead.tickets.planning import check_value
-
-    check_value(value)
-    every = {**described(fields), "business_value": value, "story_points": points}
-    return {k: v for k, v in every.items() if v is not None}
+def add(context: Context, **given: Any) -> dict[str, Any]:
+    with Opened(context) as service:
+        return _put(service, None, **given)
 
 
-def add(
-    context: Context,
-    title: str,
+def _put(
+    service: TicketService,
+    item_id: str | None,
     value: int | None = None,
     points: float | None = None,
     criterion: list[str] | None = None,
     label: list[str] | None = None,
+    remove_label: list[str] | None = None,
+    if_match: str | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    from fairlead.tickets.planning import in_order
-    from fairlead.tickets.port import EntryDraft
+    from fairlead.tickets.planning import check_value
 
-    with Opened(context) as service:
-        made = service.create(
-            "backlog",
-            {"title": title, **_values(fields, value, points)},
-            add={"labels": label} if label else {},
-            entries=in_order(
-                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
-            ),
-        )
-        return _shown(made)
+    check_value(value)
+    values = {**fields, "business_value": value, "story_points": points}
+    more: dict[str, Any] = {"label": label, "remove_label": remove_label, "if_match": if_match}
+    return _shown(put(service, "backlog", item_id, values, {"criterion": criterion}, **more))
 
 
 def _shown(item: Any) -> dict[str, Any]:
@@ -62,8 +55,7 @@ def list_items(
     from fairlead.tickets.planning import priority_score
 
     with Opened(context) as service:
-        filters: dict[str, Any] = {"status": status} if status else {} if all else {"finished": False}
-        filters |= {"type": type, "label": label or ()}
+        filters = {**with_status("backlog", status, all), "type": type, "label": label or ()}
         if epic:
             filters["epic"] = service.resolve(epic, "epic")
         rows = service.rows("backlog", sort="created", **filters)
@@ -92,32 +84,9 @@ def show(context: Context, item: str) -> dict[str, Any]:
         return _shown(service.get(item, "backlog"))
 
 
-def update(
-    context: Context,
-    item: str,
-    value: int | None = None,
-    points: float | None = None,
-    criterion: list[str] | None = None,
-    label: list[str] | None = None,
-    remove_label: list[str] | None = None,
-    if_match: str | None = None,
-    **fields: Any,
-) -> dict[str, Any]:
-    from fairlead.tickets.planning import in_order
-    from fairlead.tickets.port import EntryDraft
-
+def update(context: Context, item: str, **given: Any) -> dict[str, Any]:
     with Opened(context) as service:
-        changed = service.update(
-            service.resolve(item, "backlog"),
-            _values(fields, value, points),
-            add={"labels": label} if label else {},
-            remove={"labels": remove_label} if remove_label else {},
-            entries=in_order(
-                (EntryDraft("criterion", {"text": text}) for text in criterion or ()), service.clock.now()
-            ),
-            if_match=if_match,
-        )
-        return _shown(changed)
+        return _put(service, service.resolve(item, "backlog"), **given)
 
 
 def convert(context: Context, item: str) -> dict[str, Any]:
@@ -131,9 +100,7 @@ def convert(context: Context, item: str) -> dict[str, Any]:
 
 
 def delete(context: Context, item: str) -> dict[str, Any]:
-    with Opened(context) as service:
-        gone = service.delete(service.resolve(item, "backlog"))
-        return {"id": gone.id, "deleted": True}
+    return deleted(context, "backlog", item)
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,17 +137,13 @@ def print_converted(value: dict[str, Any], out: Output) -> None:
     out.line(f"ticket {value['id']}  {value['title']}  ({len(value.get('requirements', ()))} requirements)")
 
 
-def print_deleted(value: dict[str, Any], out: Output) -> None:
-    out.line(f"deleted {value['id']}")
-
-
 _ITEM = Param("item", "str", "identifier or its unique beginning", positional=True, required=True)
 _TYPES = ("story", "feature", "bug", "epic", "task", "spike")
-_STATUSES = ("new", "groomed", "ready", "in-progress", "done", "cancelled")
+_STATUSES = "new, groomed, ready, in-progress, done or cancelled"
 _FIELDS = (
     Param("description", "str", "text; - reads standard input", aliases=("-d", "--body")),
     Param("type", "str", "what it is", choices=_TYPES, aliases=("-t",)),
-    Param("status", "str", "state", choices=_STATUSES),
+    Param("status", "str", _STATUSES, aliases=("-s",)),
     Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",)),
     Param("value", "int", "business value, 1 to 100", aliases=("--business-value",)),
     Param("points", "float", "story points", aliases=("--story-points",)),
@@ -190,73 +153,50 @@ _FIELDS = (
     Param("assignee", "str", "who takes care of it", aliases=("-a",)),
     Param("label", "str", "labels", many=True, aliases=("-l", "--labels", "--tag")),
 )
+_BACKLOG = Noun("backlog", print_item)
 VERBS: tuple[Verb, ...] = (
-    Verb(
-        "backlog",
+    _BACKLOG.changes(
         "add",
         "add an item",
         add,
-        params=(Param("title", "str", "its title", positional=True, required=True), *_FIELDS),
-        show=print_item,
+        Param("title", "str", "its title", positional=True, required=True),
+        *_FIELDS,
         aliases=("create", "new"),
-        role="operator",
-        changes=True,
         examples=('fairlead backlog add "Search comments" --value 80 --points 3 --ac "a comment is found"',),
     ),
-    Verb(
-        "backlog",
+    _BACKLOG.reads(
         "list",
         "items, the most worthwhile first",
         list_items,
-        params=(
-            Param("status", "str", "only in these states", many=True, choices=_STATUSES),
-            Param("type", "str", "only of these types", many=True, choices=_TYPES),
-            Param("label", "str", "only with all of these labels", many=True, aliases=("-l",)),
-            Param("epic", "str", "only of this epic"),
-            Param("all", "bool", "done and cancelled ones too"),
-            Param("limit", "int", "how many", default=50, aliases=("-n",)),
-        ),
+        Param("status", "str", f"only in these states: {_STATUSES}", many=True, aliases=("-s",)),
+        Param("type", "str", "only of these types", many=True, choices=_TYPES),
+        Param("label", "str", "only with all of these labels", many=True, aliases=("-l",)),
+        Param("epic", "str", "only of this epic"),
+        Param("all", "bool", "done and cancelled ones too"),
+        Param("limit", "int", "how many", default=50, aliases=("-n",)),
         show=print_items,
         aliases=("ls",),
         description="Score: 100 a step of priority, plus business value, minus twice the story points.",
     ),
-    Verb("backlog", "show", "one item", show, params=(_ITEM,), show=print_item),
-    Verb(
-        "backlog",
+    _BACKLOG.reads("show", "one item", show, _ITEM),
+    _BACKLOG.changes(
         "update",
         "change an item",
         update,
-        params=(
-            _ITEM,
-            Param("title", "str", "its title"),
-            *_FIELDS,
-            Param("remove_label", "str", "labels to take away", many=True),
-            Param("if_match", "str", "only when this is still its revision"),
-        ),
-        show=print_item,
+        _ITEM,
+        Param("title", "str", "its title"),
+        *_FIELDS,
+        Param("remove_label", "str", "labels to take away", many=True),
+        Param("if_match", "str", "only when this is still its revision"),
         aliases=("edit",),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "backlog",
+    _BACKLOG.changes(
         "convert",
         "make a ticket of an item; its criteria become requirements",
         convert,
-        params=(_ITEM,),
+        _ITEM,
         show=print_converted,
         aliases=("promote", "to-ticket"),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "backlog",
-        "delete",
-        "delete an item",
-        delete,
-        params=(_ITEM,),
-        show=print_deleted,
-        role="operator",
-        changes=True,
-    ),
+    _BACKLOG.changes("delete", "delete an item", delete, _ITEM, show=print_deleted),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.opened import Opened
+from fairlead.verbs.table import Noun, Param, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +18,15 @@ def _batch(action: str) -> Callable[..., Any]:
         context: Context, file: str | None = None, items: Any = None, atomic: bool = True, dry_run: bool = False
     ) -> Any:
         from fairlead.tickets.batchfile import read
-        from fairlead.verbs.ticket_read import with_service
 
         plan = read(_text_of(file, items), action, name=file or "items")
 
-        def work(service: Any) -> Any:
+        with Opened(context) as service:
             result = service.apply(plan, atomic=atomic, dry_run=dry_run)
             answer = {**result._asdict(), "exit_code": 0 if result.success else 1}
             if dry_run:
                 answer["dry_run"] = True
             return answer
-
-        return with_service(context, work)
 
     return call
 
@@ -64,7 +62,8 @@ def show(answer: Any, out: Output) -> None:
         out.line(
             f"  item {error['item']}{' ' + error['id'] if error['id'] else ''}: {error['error']} {error['remedy']}"
         )
-    for thing_id in answer["created_ids"]:
+    # What a dry run would have made gets other identifiers when it is made.
+    for thing_id in () if answer.get("dry_run") else answer["created_ids"]:
         out.line(thing_id)
 
 
@@ -77,26 +76,19 @@ _PARAMS = (
     Param("dry_run", "bool", "check and say what would happen"),
 )
 
-
-def _verb(word: str, summary: str) -> Verb:
-    return Verb("batch", word, summary, _batch(word), params=_PARAMS, show=show, role="operator", changes=True)
-
+_BATCH = Noun("batch", show)
 
 VERBS: tuple[Verb, ...] = (
-    _verb("create", "create what a file lists"),
-    _verb("update", "update what a file lists"),
-    _verb("delete", "delete what a file lists"),
-    _verb("close", "close what a file lists"),
-    Verb(
-        "batch",
+    _BATCH.changes("create", "create what a file lists", _batch("create"), *_PARAMS),
+    _BATCH.changes("update", "update what a file lists", _batch("update"), *_PARAMS),
+    _BATCH.changes("delete", "delete what a file lists", _batch("delete"), *_PARAMS),
+    _BATCH.changes("close", "close what a file lists", _batch("close"), *_PARAMS),
+    _BATCH.changes(
         "run",
         "carry out a plan of creations, links, updates, closings and deletions",
         _batch("run"),
-        params=_PARAMS,
-        show=show,
+        *_PARAMS,
         aliases=("custom", "apply", "plan"),
-        role="operator",
-        changes=True,
         description='Each item says its `action`. `"id": "$a"` names a creation for the items behind it.',
     ),
 )

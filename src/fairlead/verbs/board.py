@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.opened import Opened
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
     from fairlead.verbs.context import Context, Output
@@ -54,19 +54,17 @@ def print_board(value: dict[str, Any], out: Output) -> None:
             out.line(f"  ... {column['count'] - len(column['cards'])} more")
 
 
+_TOP = Noun("")
 VERBS: tuple[Verb, ...] = (
-    Verb(
-        "",
+    _TOP.reads(
         "board",
         "the live board of tickets in the terminal",
         board,
-        params=(
-            Param("label", "str", "only tickets with all of these labels", many=True, aliases=("-l",)),
-            Param("assignee", "str", "only tickets of this person, or `me`", aliases=("-a",)),
-            Param("epic", "str", "only tickets of this epic"),
-            Param("plain", "bool", "print it once as text"),
-            Param("limit", "int", "cards a column", default=30, aliases=("-n",)),
-        ),
+        Param("label", "str", "only tickets with all of these labels", many=True, aliases=("-l",)),
+        Param("assignee", "str", "only tickets of this person, or `me`", aliases=("-a",)),
+        Param("epic", "str", "only tickets of this epic"),
+        Param("plain", "bool", "print it once as text"),
+        Param("limit", "int", "cards a column", default=30, aliases=("-n",)),
         show=print_board,
         examples=("fairlead board", "fairlead board --assignee me --plain"),
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.verbs.table import Verb
+from fairlead.verbs.opened import Opened
+from fairlead.verbs.table import Noun, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,26 +14,23 @@ if TYPE_CHECKING:
 
 def stats(context: Context) -> Any:
     from fairlead.tickets import cache
-    from fairlead.verbs.ticket_read import with_service
 
-    return with_service(context, lambda service: cache.stats(service.board, service.cache))
+    with Opened(context) as service:
+        return cache.stats(service.board, service.cache)
 
 
 def clear(context: Context) -> Any:
-    from fairlead.verbs.ticket_read import with_service
 
-    def work(service: Any) -> Any:
+    with Opened(context) as service:
         many = service.cache.clear(service.board)
         service.announce("system.cache.cleared", "cache", {"states": many})
         return {"cleared": many}
 
-    return with_service(context, work)
-
 
 def warm(context: Context) -> Any:
-    from fairlead.verbs.ticket_read import with_service
 
-    return with_service(context, lambda service: {"kept": service.cache.warm(service.board)})
+    with Opened(context) as service:
+        return {"kept": service.cache.warm(service.board)}
 
 
 def show(answer: Any, out: Output) -> None:
@@ -40,16 +38,9 @@ def show(answer: Any, out: Output) -> None:
         out.line(f"{name}: {'not measured yet' if value is None else value}")
 
 
+_CACHE = Noun("cache", show)
 VERBS: tuple[Verb, ...] = (
-    Verb("cache", "stats", "hits, misses, size and hit rate of all processes so far", stats, show=show),
-    Verb("cache", "clear", "forget what is kept", clear, show=show, role="operator", changes=True),
-    Verb(
-        "cache",
-        "warm",
-        "keep all unfinished tickets for the next calls",
-        warm,
-        show=show,
-        role="operator",
-        changes=True,
-    ),
+    _CACHE.reads("stats", "hits, misses, size and hit rate of all processes so far", stats),
+    _CACHE.changes("clear", "forget what is kept", clear),
+    _CACHE.changes("warm", "keep all unfinished tickets for the next calls", warm),
 )

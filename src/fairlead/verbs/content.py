@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.names import Tagger
     from fairlead.verbs.context import Context, Output
 
 
@@ -19,6 +20,7 @@ def analyse(
     redact: bool = False,
     abstractive: bool = False,
     model: str = "auto",
+    names: str = "words",
 ) -> dict[str, Any]:
     """Reads and analyses without storing anything; ``documents`` holds what was found in each.
 
@@ -42,7 +44,8 @@ def analyse(
         )
     if redact:
         documents = [steps.redact_document(document) for document in documents]
-    analyses = [steps.analyse_document(document) for document in documents]
+    tagger = _tagger(context) if names == "minilm" else None
+    analyses = [steps.analyse_document(document, tagger=tagger) for document in documents]
     answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
     if output or abstractive:
         brief = steps.compose_brief(analyses, focus=list(focus or ()))
@@ -72,6 +75,12 @@ def _retold(context: Context, brief: dict[str, Any], model: str) -> dict[str, An
             return asyncio.run(work())
     finally:
         lead.database.close()
+
+
+def _tagger(context: Context) -> Tagger:
+    from fairlead.pipeline.analysis.names_encoded import EncodedTagger
+
+    return EncodedTagger(context.settings.home / "models")
 
 
 def _read_stream(data: bytes, identity: str) -> dict[str, Any]:
@@ -154,6 +163,7 @@ def ingest(
     source: str = "",
     name: str | None = None,
     redact: bool = False,
+    overlap: int = 0,
     limit: int | None = None,
     priority: str = "medium",
     wait: bool = True,
@@ -168,6 +178,7 @@ def ingest(
         "source": source,
         "name": name,
         "redact": redact,
+        "overlap": overlap,
         "limit": limit,
         "priority": priority,
     }
@@ -205,6 +216,7 @@ VERBS: tuple[Verb, ...] = (
             Param("source", "str", "the source that has to take it, where several could"),
             Param("name", "str", "collection in memory; `content` unless stated"),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("overlap", "int", "sentences, up to two, that a passage shares with the one before", default=0),
             Param("limit", "int", "newest items of a channel or feed"),
             Param(
                 "priority", "str", "what is done first", default="medium", choices=("low", "medium", "high", "critical")
@@ -245,6 +257,13 @@ VERBS: tuple[Verb, ...] = (
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
             Param("abstractive", "bool", "let a language model retell the findings, and check what it says"),
             Param("model", "str", "the model that retells, as provider:model", default="auto"),
+            Param(
+                "names",
+                "str",
+                "what finds names: the tagger of words, or the better and slower one of the extra `embeddings`",
+                choices=("words", "minilm"),
+                default="words",
+            ),
         ),
         show=show_analysis,
         description="Reads .txt .md .rst .html .json .csv .vtt .srt .pdf .docx. Findings have offsets in that text.",

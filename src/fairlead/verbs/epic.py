@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.verbs.opened import Opened, described
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.opened import Opened, deleted, print_deleted, put, with_status
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
     from fairlead.tickets.service import TicketService
     from fairlead.verbs.context import Context, Output
 
-_SCALARS = ("title", "description", "status", "priority", "owner", "target_version", "target_date")
-
 
 def create(
     context: Context,
-    title: str,
     goal: list[str] | None = None,
     criterion: list[str] | None = None,
     label: list[str] | None = None,
     points: float | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    from fairlead.tickets.planning import in_order
-    from fairlead.tickets.port import EntryDraft
-
-    values = {"title": title, "estimated_story_points": points, **described(fields)}
-    drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]
-    drafts += [EntryDraft("criterion", {"text": text}) for text in criterion or ()]
+    values = {**fields, "estimated_story_points": points}
     with Opened(context) as service:
-        made = service.create(
-            "epic",
-            {k: v for k, v in values.items() if v is not None},
-            add={"labels": label} if label else {},
-            entries=in_order(drafts, service.clock.now()),
-        )
+        made = put(service, "epic", None, values, {"goal": goal, "criterion": criterion}, label=label)
         return _shown(service, made)
 
 
@@ -59,7 +46,7 @@ def list_epics(
     from fairlead.tickets.planning import epic_tickets, progress
 
     with Opened(context) as service:
-        filters: dict[str, Any] = {"status": status} if status else {} if all else {"finished": False}
+        filters = with_status("epic", status, all)
         rows = service.rows("epic", sort="priority", limit=limit + 1, **filters)
         items = []
         for row in rows[:limit]:
@@ -76,34 +63,28 @@ def show(context: Context, epic: str) -> dict[str, Any]:
 def update(
     context: Context,
     epic: str,
-    label: list[str] | None = None,
-    remove_label: list[str] | None = None,
     goal: list[str] | None = None,
     criterion: list[str] | None = None,
     points: float | None = None,
-    if_match: str | None = None,
     force: bool = False,
+    label: list[str] | None = None,
+    remove_label: list[str] | None = None,
+    if_match: str | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    from fairlead.tickets.planning import epic_changes, epic_tickets, in_order
-    from fairlead.tickets.port import EntryDraft
+    from fairlead.tickets.fields import read_status
+    from fairlead.tickets.planning import epic_changes, epic_tickets
 
+    values = {**fields, "estimated_story_points": points}
+    if values.get("status"):
+        values["status"] = read_status(values["status"], "epic")
+    texts = {"goal": goal, "criterion": criterion}
     with Opened(context) as service:
         found: Any = service.get(epic, "epic")
-        values = {k: v for k, v in {**described(fields), "estimated_story_points": points}.items() if v is not None}
-        if "status" in values:
+        if values.get("status"):
             epic_changes(found, values["status"], epic_tickets(service, found.id), force=force)
-        drafts = [EntryDraft("goal", {"text": text}) for text in goal or ()]
-        drafts += [EntryDraft("criterion", {"text": text}) for text in criterion or ()]
-        changed = service.update(
-            found.id,
-            values,
-            add={"labels": label} if label else {},
-            remove={"labels": remove_label} if remove_label else {},
-            entries=in_order(drafts, service.clock.now()),
-            if_match=if_match,
-        )
-        return _shown(service, changed)
+        more: dict[str, Any] = {"label": label, "remove_label": remove_label, "if_match": if_match}
+        return _shown(service, put(service, "epic", found.id, values, texts, **more))
 
 
 def complete(context: Context, epic: str, force: bool = False) -> dict[str, Any]:
@@ -135,9 +116,7 @@ def _move(context: Context, epic: str, ticket: list[str], *, inside: bool) -> di
 
 
 def delete(context: Context, epic: str) -> dict[str, Any]:
-    with Opened(context) as service:
-        gone = service.delete(service.resolve(epic, "epic"))
-        return {"id": gone.id, "deleted": True}
+    return deleted(context, "epic", epic)
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,13 +124,15 @@ def delete(context: Context, epic: str) -> dict[str, Any]:
 
 def print_epic(value: dict[str, Any], out: Output) -> None:
     out.line(f"{value['id']}  {value['title']}")
-    out.line(f"  {value['status']}, {value['priority']}  {_bar(value['progress'])}")
+    out.line(f"  {value['status']}, {value['priority']}  {_bar(value['progress'])}".rstrip())
     for name in ("owner", "target_version", "target_date"):
         if value.get(name):
             out.line(f"  {name.replace('_', ' ')}: {value[name]}")
     if value.get("description"):
         out.line("\n" + value["description"] + "\n")
     for name in ("goals", "success_criteria"):
+        if value.get(name):
+            out.line(f"  {name.replace('_', ' ')}:")
         for item in value.get(name, ()):
             out.line(f"  - {item['text']}")
     for row in value["tickets"]:
@@ -169,22 +150,18 @@ def print_epics(value: dict[str, Any], out: Output) -> None:
 
 def _bar(progress: dict[str, Any]) -> str:
     if progress["percent"] is None:
-        return f"{'no tickets':<26}"
+        return "no tickets".ljust(26)
     full = round(progress["percent"] / 10)
     return f"{'█' * full}{'░' * (10 - full)} {progress['percent']:3.0f} % {progress['done']:>3}/{progress['total']:<3}"
 
 
-def print_deleted(value: dict[str, Any], out: Output) -> None:
-    out.line(f"deleted {value['id']}")
-
-
 _EPIC = Param("epic", "str", "identifier or its unique beginning", positional=True, required=True)
 _TICKETS = Param("ticket", "str", "tickets", positional=True, required=True, many=True)
-_STATUSES = ("draft", "active", "completed", "cancelled")
+_STATUSES = "draft, active, completed or cancelled"
 _PRIORITY = Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",))
 _FIELDS = (
     Param("description", "str", "text; - reads standard input", aliases=("-d", "--body")),
-    Param("status", "str", "state", choices=_STATUSES),
+    Param("status", "str", _STATUSES, aliases=("-s",)),
     _PRIORITY,
     Param("owner", "str", "who answers for it", aliases=("--assignee",)),
     Param("target_version", "str", "version it is meant for"),
@@ -194,87 +171,65 @@ _FIELDS = (
     Param("criterion", "str", "a criterion of success", many=True, aliases=("--success-criterion",)),
     Param("label", "str", "labels", many=True, aliases=("-l", "--labels", "--tag")),
 )
-_CREATE = Verb(
-    "epic",
+_EPICS = Noun("epic", print_epic)
+_CREATE = _EPICS.changes(
     "create",
     "make an epic",
     create,
-    params=(Param("title", "str", "its title", positional=True, required=True), *_FIELDS),
-    show=print_epic,
+    Param("title", "str", "its title", positional=True, required=True),
+    *_FIELDS,
     aliases=("new", "add"),
-    role="operator",
-    changes=True,
     examples=('fairlead epic create "Faster search" --goal "answers within 50 ms" --priority P1',),
 )
-_UPDATE = Verb(
-    "epic",
+_UPDATE = _EPICS.changes(
     "update",
     "change an epic",
     update,
-    params=(
-        _EPIC,
-        Param("title", "str", "its title"),
-        *_FIELDS,
-        Param("remove_label", "str", "labels to take away", many=True),
-        Param("if_match", "str", "only when this is still its revision"),
-        Param("force", "bool", "complete it with open tickets"),
-    ),
-    show=print_epic,
+    _EPIC,
+    Param("title", "str", "its title"),
+    *_FIELDS,
+    Param("remove_label", "str", "labels to take away", many=True),
+    Param("if_match", "str", "only when this is still its revision"),
+    Param("force", "bool", "complete it with open tickets"),
     aliases=("edit",),
-    role="operator",
-    changes=True,
 )
 VERBS: tuple[Verb, ...] = (
     _CREATE,
-    Verb(
-        "epic",
+    _EPICS.reads(
         "list",
         "unfinished epics with their progress",
         list_epics,
-        params=(
-            Param("status", "str", "only in these states", many=True, choices=_STATUSES),
-            Param("all", "bool", "finished ones too"),
-            Param("limit", "int", "how many", default=50, aliases=("-n",)),
-        ),
+        Param("status", "str", f"only in these states: {_STATUSES}", many=True, aliases=("-s",)),
+        Param("all", "bool", "finished ones too"),
+        Param("limit", "int", "how many", default=50, aliases=("-n",)),
         show=print_epics,
         aliases=("ls",),
     ),
-    Verb("epic", "show", "one epic with its tickets", show, params=(_EPIC,), show=print_epic),
+    _EPICS.reads("show", "one epic with its tickets", show, _EPIC),
     _UPDATE,
-    Verb(
-        "epic",
+    _EPICS.changes(
         "complete",
         "say that it is done",
         complete,
-        params=(_EPIC, Param("force", "bool", "with open tickets too")),
-        show=print_epic,
+        _EPIC,
+        Param("force", "bool", "with open tickets too"),
         aliases=("close", "done"),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "epic",
+    _EPICS.changes(
         "add-ticket",
         "put tickets into an epic",
         add_ticket,
-        params=(_EPIC, _TICKETS),
-        show=print_epic,
+        _EPIC,
+        _TICKETS,
         aliases=("add-tickets", "link"),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "epic",
+    _EPICS.changes(
         "remove-ticket",
         "take tickets out of an epic",
         remove_ticket,
-        params=(_EPIC, _TICKETS),
-        show=print_epic,
+        _EPIC,
+        _TICKETS,
         aliases=("remove-tickets", "unlink"),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "epic", "delete", "delete an epic", delete, params=(_EPIC,), show=print_deleted, role="operator", changes=True
-    ),
+    _EPICS.changes("delete", "delete an epic", delete, _EPIC, show=print_deleted),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.verbs.table import Verb
+from fairlead.verbs.opened import Opened
+from fairlead.verbs.table import Noun, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,24 +13,19 @@ if TYPE_CHECKING:
 
 
 def rebuild(context: Context) -> Any:
-    from fairlead.verbs.ticket_read import with_service
 
-    def work(service: Any) -> Any:
+    with Opened(context) as service:
         start = service.clock.monotonic()
         many = service.board.rebuild()
         seconds = round(service.clock.monotonic() - start, 4)
         service.announce("system.index.rebuilt", "index", {"things": many, "seconds": seconds})
         return {"things": many, "seconds": seconds}
 
-    return with_service(context, work)
-
 
 def stats(context: Context) -> Any:
     import os
 
-    from fairlead.verbs.ticket_read import with_service
-
-    def work(service: Any) -> Any:
+    with Opened(context) as service:
         board = service.board
         changed = board.refresh(force=True)
         index = board.index
@@ -46,15 +42,14 @@ def stats(context: Context) -> Any:
             "look_seconds": round(cost, 5),
         }
 
-    return with_service(context, work)
-
 
 def show(answer: Any, out: Output) -> None:
     for name, value in answer.items():
         out.line(f"{name}: {value}")
 
 
+_INDEX = Noun("index", show)
 VERBS: tuple[Verb, ...] = (
-    Verb("index", "rebuild", "build the index anew from the files", rebuild, show=show, role="operator", changes=True),
-    Verb("index", "stats", "what the index holds, and whether it follows the files", stats, show=show),
+    _INDEX.changes("rebuild", "build the index anew from the files", rebuild),
+    _INDEX.reads("stats", "what the index holds, and whether it follows the files", stats),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.opened import Opened, described
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
     from fairlead.tickets.service import TicketService
@@ -93,11 +93,9 @@ def gherkin(
     from fairlead.tickets.planning import in_order
     from fairlead.tickets.port import EntryDraft
     from fairlead.tickets.requirements import make_scenario, read_scenarios
+    from fairlead.verbs.ticket_write import text_of
 
-    if file is not None:
-        from pathlib import Path
-
-        text = Path(file).read_text("utf-8")
+    text = text_of(text, file, "text")
     if text is None:
         if not title:
             raise InvalidInputError(
@@ -156,9 +154,26 @@ def verify(context: Context, ticket: str, entry: list[str] | None = None, eviden
                 for e in service.entries(ticket_id, kind.name)
                 if kind.met in kind.transitions[_status(e)]
             ]
+        if not chosen:
+            _refuse_unready(service, ticket_id)
         wanted = {e.id: KINDS[kind].met for kind, e in chosen}
         changed = _moved(service, ticket_id, chosen, wanted, evidence)
         return _answer(service, ticket_id, changed)
+
+
+def _refuse_unready(service: TicketService, ticket_id: str) -> None:
+    """Says why nothing could be verified, unless everything is."""
+    from fairlead.errors import StateError
+
+    unmet = [e for e in service.entries(ticket_id) if e.id in _coverage(service, ticket_id)["unmet"]]
+    if unmet:
+        shown = ", ".join(f"{e.id} is {_status(e)}" for e in unmet[:3]) + (" …" if len(unmet) > 3 else "")
+        agreed = "ready" if hasattr(unmet[0], "text") else "approved"
+        raise StateError(
+            f"nothing of {ticket_id} can be verified yet: {shown}.",
+            remedy=f"Agree to it first: `fairlead requirement set {ticket_id} {unmet[0].id} {agreed}`.",
+            id=ticket_id,
+        )
 
 
 def _status(entry: Any) -> str:
@@ -271,37 +286,24 @@ _TICKET = Param("ticket", "str", "identifier or its unique beginning", positiona
 _CRITERION = Param("criterion", "str", "a criterion", many=True, aliases=("--ac",))
 _PRIORITY = Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",))
 _SCENARIO_STATUSES = ("draft", "ready", "passing", "failing", "blocked")
-
-
-def _verb(name: str, summary: str, call: Any, *params: Param, **more: Any) -> Verb:
-    return Verb(
-        "requirement",
-        name,
-        summary,
-        call,
-        params=(_TICKET, *params),
-        show=print_answer,
-        role="operator",
-        changes=True,
-        **more,
-    )
-
-
+_REQUIREMENTS = Noun("requirement", print_answer)
 VERBS: tuple[Verb, ...] = (
-    _verb(
+    _REQUIREMENTS.changes(
         "add",
         "add a requirement to a ticket",
         add,
+        _TICKET,
         Param("title", "str", "what must hold", positional=True, required=True),
         Param("description", "str", "more about it; - reads standard input", aliases=("-d",)),
         _CRITERION,
         _PRIORITY,
         Param("status", "str", "state", choices=("draft", "approved", "implemented")),
     ),
-    _verb(
+    _REQUIREMENTS.changes(
         "story",
         "add a user story",
         story,
+        _TICKET,
         Param("text", "str", '"As a WHO, I want WHAT, so that WHY"', positional=True),
         Param("persona", "str", "who"),
         Param("goal", "str", "what"),
@@ -311,10 +313,11 @@ VERBS: tuple[Verb, ...] = (
         Param("points", "float", "story points"),
         aliases=("user-story",),
     ),
-    _verb(
+    _REQUIREMENTS.changes(
         "gherkin",
         "add scenarios in Gherkin",
         gherkin,
+        _TICKET,
         Param("text", "str", "Gherkin; - reads standard input", positional=True),
         Param("file", "path", "a feature file"),
         Param("title", "str", "title of a scenario given in parts"),
@@ -324,48 +327,48 @@ VERBS: tuple[Verb, ...] = (
         Param("status", "str", "state", choices=_SCENARIO_STATUSES, default="draft"),
         aliases=("scenario",),
     ),
-    _verb(
+    _REQUIREMENTS.changes(
         "result",
         "add an expected result",
         result,
+        _TICKET,
         Param("description", "str", "what is to be seen", positional=True, required=True),
         Param("method", "str", "how it is verified", choices=("manual", "automated", "review"), default="manual"),
         _CRITERION,
     ),
-    Verb(
-        "requirement",
+    _REQUIREMENTS.reads(
         "list",
         "requirements, stories, scenarios and results of a ticket",
         list_entries,
-        params=(_TICKET, Param("kind", "str", "only of these kinds", many=True, choices=tuple(_PLACES))),
+        _TICKET,
+        Param("kind", "str", "only of these kinds", many=True, choices=tuple(_PLACES)),
         show=print_list,
         aliases=("ls", "show"),
     ),
-    _verb(
+    _REQUIREMENTS.changes(
         "set",
         "bring an entry to another state",
         set_status,
+        _TICKET,
         Param("entry", "str", "identifier of the entry", positional=True, required=True),
         Param("status", "str", "its new state", positional=True, required=True),
         Param("note", "str", "why, or the evidence", aliases=("--evidence",)),
         aliases=("status", "update"),
     ),
-    _verb(
+    _REQUIREMENTS.changes(
         "verify",
         "verify entries: all that can be, or those that are named",
         verify,
+        _TICKET,
         Param("entry", "str", "identifiers of entries", positional=True, many=True),
         Param("evidence", "str", "commit, command or file that shows it", aliases=("--note",)),
     ),
-    Verb(
-        "requirement",
+    _REQUIREMENTS.reads(
         "coverage",
         "how much is shown to hold",
         show_coverage,
-        params=(
-            Param("ticket", "str", "one ticket; all unfinished ones when left out", positional=True),
-            Param("epic", "str", "only tickets of this epic"),
-        ),
+        Param("ticket", "str", "one ticket; all unfinished ones when left out", positional=True),
+        Param("epic", "str", "only tickets of this epic"),
         show=print_coverage,
     ),
 )

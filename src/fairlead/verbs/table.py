@@ -124,6 +124,24 @@ class Verb:
         return self.call(context, **arguments)
 
 
+class Noun:
+    """Declares the verbs of a noun: what they read and what they change, with what their answers are shown by."""
+
+    __slots__ = ("noun", "show")
+
+    def __init__(self, noun: str, show: Callable[[Any, Any], None] | None = None) -> None:
+        self.noun = noun
+        self.show = show
+
+    def reads(self, verb: str, summary: str, call: Callable[..., Any], *params: Param, **more: Any) -> Verb:
+        """A verb that anybody may call; ``more`` are further arguments of :class:`Verb`."""
+        return Verb(self.noun, verb, summary, call, params=params, **{"show": self.show, **more})
+
+    def changes(self, verb: str, summary: str, call: Callable[..., Any], *params: Param, **more: Any) -> Verb:
+        """A verb that changes something; operators may call it unless ``role`` says otherwise."""
+        return self.reads(verb, summary, call, *params, **{"role": "operator", "changes": True, **more})
+
+
 _JSON_TYPES = {"str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 

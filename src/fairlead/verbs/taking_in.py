@@ -10,12 +10,15 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fairlead.ids import new_id
+from fairlead.pipeline.formats.content_type import tell
 from fairlead.pipeline.jobs import job_view
 from fairlead.store.pipeline import LIVE
 from fairlead.tenancy import use_tenant
 
 if TYPE_CHECKING:
     from fairlead.app import Fairlead
+    from fairlead.events import Event
+    from fairlead.pipeline.intake.worker import Worker
     from fairlead.pipeline.jobs import Jobs
     from fairlead.verbs.context import Context, Output
 
@@ -23,6 +26,8 @@ Answer = dict[str, Any]
 Submit = Callable[["Fairlead", str], Any]
 
 _LOOK_S = 0.25
+_CHECK_S = 1.0
+_LONGEST_PAUSE_S = 30.0
 _MOST_LISTED = 10_000
 
 
@@ -39,12 +44,13 @@ def ingest_here(
 
     async def submit(app: Fairlead, batch: str) -> list[str]:
         words = [word for word in inputs if word != "-"]
-        given = dict(options)
+        submitted = []
+        if words or "-" not in inputs:
+            submitted += await app.intake.submit(words, cause=context.cause, batch=batch, **options)
         if "-" in inputs:
-            text = sys.stdin.buffer.read(20_000_001)
-            words.append(str(await app.intake.keep_text(text)))
-            given.setdefault("title", "Standard input" if len(words) == 1 else None)
-        submitted = await app.intake.submit(words, cause=context.cause, batch=batch, **given)
+            path = await app.intake.keep_text(sys.stdin.buffer.read(20_000_001))
+            given = {**options, "title": "Standard input", "kind": tell(path).kind or "text"}
+            submitted += await app.intake.submit([path], cause=context.cause, batch=batch, **given)
         return [one.job.id for one in submitted]
 
     steps = _ingest(context, submit, wait=wait, processes=processes or 0)
@@ -53,7 +59,12 @@ def ingest_here(
 
 def work_here(context: Context, *, once: bool, processes: int | None) -> Answer:
     """Carries out what waits for the tenant, until nothing is left or a signal comes."""
-    return _last(_work(context, once=once, processes=processes or 0))
+    return asyncio.run(_work(context, once=once, processes=processes or 0))
+
+
+def watch_here(context: Context, *, once: bool, wait: bool, processes: int | None) -> Answer:
+    """Looks at what is watched and carries out what that brings, once or until a signal comes."""
+    return asyncio.run(_watch(context, once=once, wait=wait, processes=processes or 0))
 
 
 def _driven(steps: AsyncIterator[Answer]) -> Iterator[Answer]:
@@ -116,6 +127,7 @@ async def _until_settled(
     try:
         with display:
             while not signals.event.is_set():
+                worker.check()
                 state = pace.state(await _counted(jobs, batch, ids), app.clock.monotonic())
                 if context.interactive:
                     display.update(state)
@@ -138,30 +150,87 @@ async def _counted(jobs: Jobs, batch: str, ids: list[str]) -> dict[str, int]:
     return counts
 
 
-async def _work(context: Context, *, once: bool, processes: int) -> AsyncIterator[Answer]:
+async def _work(context: Context, *, once: bool, processes: int) -> Answer:
     app = context.open(create=True)
     began = app.clock.monotonic()
-    ended: dict[str, int] = {}
-    stop = app.bus.subscribe(
-        lambda event: ended.update({event.type: ended.get(event.type, 0) + 1}), ("job.completed", "job.failed")
-    )
+    tally = _Tally(app)
     try:
         async with _Signals() as signals:
             worker = app.intake.worker(tenant=str(app.tenant), processes=processes)
             await worker.start()
-            idle = asyncio.create_task(worker.until_idle())
-            end = asyncio.create_task(signals.event.wait())
-            await asyncio.wait({idle, end} if once else {end}, return_when=asyncio.FIRST_COMPLETED)
-            idle.cancel()
-            end.cancel()
-            await asyncio.wait({idle, end})
-            await (worker.drain() if once and not signals.event.is_set() else worker.stop())
-            counts = {"done": ended.get("job.completed", 0), "error": ended.get("job.failed", 0)}
-            seconds = round(app.clock.monotonic() - began, 3)
-            yield {"jobs": [], "counts": counts, "seconds": seconds, **_interrupted(signals.caught)}
+            while not once and not signals.event.is_set():
+                worker.check()
+                await signals.pause(_CHECK_S)
+            await _finish(worker, signals, idle=once)
+            return {**tally.answer(began), **_interrupted(signals.caught)}
     finally:
-        stop()
+        tally.stop()
         await app.close()
+
+
+async def _watch(context: Context, *, once: bool, wait: bool, processes: int) -> Answer:
+    from fairlead.pipeline.intake.watching import watch_view
+
+    app = context.open(create=True)
+    began, looked = app.clock.monotonic(), {}
+    tenant = str(app.tenant)
+    looks = found = 0
+    tally = _Tally(app)
+    try:
+        with use_tenant(app.tenant):
+            async with _Signals() as signals:
+                worker = app.intake.worker(tenant=tenant, processes=processes) if wait else None
+                if worker is not None:
+                    await worker.start()
+                while not signals.event.is_set():
+                    if worker is not None:
+                        worker.check()
+                    before = {row.id: row.found for row in await app.intake.watches.list()}
+                    for row in await app.intake.watches.look(tenant=tenant, every=once, cause=context.cause):
+                        looks += 1
+                        found += row.found - before.get(row.id, 0)
+                        looked[row.id] = watch_view(row)
+                    if once:
+                        break
+                    due = await app.intake.watches.due_in(tenant)
+                    await signals.pause(_LONGEST_PAUSE_S if due is None else min(_LONGEST_PAUSE_S, max(due, _LOOK_S)))
+                if worker is not None:
+                    await _finish(worker, signals, idle=once)
+                watches = list(looked.values())
+                failed = any(watch["error"] for watch in watches)
+                answer = {"looks": looks, "found": found, "watches": watches, **tally.answer(began)}
+                return {**answer, "exit_code": 1 if failed else 0, **_interrupted(signals.caught)}
+    finally:
+        tally.stop()
+        await app.close()
+
+
+class _Tally:
+    """How many jobs ended while it listened, and how."""
+
+    def __init__(self, app: Fairlead) -> None:
+        self._app = app
+        self._counts = {"done": 0, "error": 0}
+        self.stop = app.bus.subscribe(self._hear, ("job.completed", "job.failed"))
+
+    def _hear(self, event: Event) -> None:
+        self._counts["done" if event.type == "job.completed" else "error"] += 1
+
+    def answer(self, began: float) -> Answer:
+        seconds = round(self._app.clock.monotonic() - began, 3)
+        return {"jobs": [], "counts": dict(self._counts), "seconds": seconds}
+
+
+async def _finish(worker: Worker, signals: _Signals, *, idle: bool) -> None:
+    """Ends a worker: at once on a signal, else after what it has, and with ``idle`` after all that waits."""
+    if idle and not signals.event.is_set():
+        rest = asyncio.create_task(worker.until_idle())
+        end = asyncio.create_task(signals.event.wait())
+        await asyncio.wait({rest, end}, return_when=asyncio.FIRST_COMPLETED)
+        rest.cancel()
+        end.cancel()
+        await asyncio.wait({rest, end})
+    await (worker.stop() if signals.event.is_set() else worker.drain())
 
 
 async def _answer(app: Fairlead, batch: str, ids: list[str], began: float, caught: str | None) -> Answer:
@@ -255,4 +324,4 @@ def print_taken_in(value: Answer, out: Output) -> None:
         out.line("Once mended: fairlead jobs retry --every && fairlead jobs run --once")
 
 
-__all__ = ["ingest_here", "print_taken_in", "work_here"]
+__all__ = ["ingest_here", "print_taken_in", "watch_here", "work_here"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.verbs.opened import Opened
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.table import Noun, Param, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export(
 
     target = Path(path) if path not in (None, "-") else None
     if to is None:
-        to = "beads" if target is None else format_for(target.name, folder=target.is_dir())
+        to = "beads" if target is None else format_for(target.name, folder=target.is_dir(), writing=True)
     with Opened(context) as service:
         if to == "backlog-md":
             if target is None:
@@ -136,85 +136,62 @@ def show_hooks(value: dict[str, Any], out: Output) -> None:
 
 _TEXTS = ("beads", "github", "jira")
 _FORMATS = ("beads", "backlog-md", "github", "jira", "markdown", "html")
+_TICKET = Noun("ticket")
 VERBS: tuple[Verb, ...] = (
-    Verb(
-        "ticket",
+    _TICKET.changes(
         "import",
         "take in tickets of another tool",
         import_,
-        params=(
-            Param("path", "path", "file or folder", positional=True),
-            Param("text", "str", "what such a file holds, with --source"),
-            Param(
-                "source",
-                "str",
-                "its shape; guessed unless given",
-                choices=_FORMATS[:4],
-                aliases=("--from", "--format-of"),
-            ),
-            Param("dry_run", "bool", "check only"),
+        Param("path", "path", "file or folder", positional=True),
+        Param("text", "str", "what such a file holds, with --source"),
+        Param(
+            "source",
+            "str",
+            "its shape; guessed unless given",
+            choices=_FORMATS[:4],
+            aliases=("--from", "--format-of"),
         ),
+        Param("dry_run", "bool", "check only"),
         show=show_import,
-        role="operator",
-        changes=True,
         description=(
             "Reads beads JSONL, a Backlog.md folder, GitHub issues JSON and Jira CSV, in one transaction. Identifiers\n"
             "are kept. What has no field here is kept and written again on export. Importing again brings up to date."
         ),
         examples=("fairlead ticket import .beads/issues.jsonl", "fairlead ticket import issues.json --from github"),
     ),
-    Verb(
-        "ticket",
+    _TICKET.reads(
         "export",
         "write tickets in another tool's shape, as Markdown or as an HTML report",
         export,
-        params=(
-            Param(
-                "path",
-                "path",
-                "file or folder; standard output when left out",
-                positional=True,
-                aliases=("-o", "--output"),
-            ),
-            Param("to", "str", "shape; told by the path's name unless given, else beads", choices=_FORMATS),
-            Param("open_only", "bool", "only unfinished tickets"),
-            Param("title", "str", "title of a Markdown document or report", default="Tickets"),
+        Param(
+            "path",
+            "path",
+            "file or folder; standard output when left out",
+            positional=True,
+            aliases=("-o", "--output"),
         ),
+        Param("to", "str", "shape; told by the path's name unless given, else beads", choices=_FORMATS),
+        Param("open_only", "bool", "only unfinished tickets"),
+        Param("title", "str", "title of a Markdown document or report", default="Tickets"),
         show=show_export,
     ),
-    Verb(
-        "ticket",
+    _TICKET.reads(
         "report",
         "write the HTML report of the board",
         report,
-        params=(
-            Param("path", "path", "file to write", positional=True, default="tickets.html", aliases=("-o", "--output")),
-            Param("title", "str", "its title", default="Tickets"),
-        ),
+        Param("path", "path", "file to write", positional=True, default="tickets.html", aliases=("-o", "--output")),
+        Param("title", "str", "its title", default="Tickets"),
         show=show_export,
     ),
-    Verb(
-        "ticket",
-        "prime",
-        "what an agent needs to know at the start",
-        prime,
-        show=show_prime,
-        aliases=("guide",),
-    ),
-    Verb(
-        "ticket",
+    _TICKET.reads("prime", "what an agent needs to know at the start", prime, show=show_prime, aliases=("guide",)),
+    _TICKET.changes(
         "hooks",
         "list, enable or disable programs that run after something happened",
         hooks,
-        params=(
-            Param(
-                "action", "str", "what to do", positional=True, choices=("list", "enable", "disable"), default="list"
-            ),
-            Param("name", "str", "hooks; all when left out", positional=True, many=True),
-        ),
-        show=show_hooks,
+        Param("action", "str", "what to do", positional=True, choices=("list", "enable", "disable"), default="list"),
+        Param("name", "str", "hooks; all when left out", positional=True, many=True),
         role="admin",
-        changes=True,
+        show=show_hooks,
         description="Hooks are files .tickets/hooks/EVENT. A clone runs none until a person enables their content.",
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fairlead.verbs.opened import Opened
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
 
 def priority(context: Context, id: str, priority: str) -> Any:  # noqa: A002 - its name everywhere
     from fairlead.tickets.port import Operation
-    from fairlead.verbs.ticket_read import with_service
     from fairlead.verbs.ticket_write import changed
 
     plan = [Operation("update", id, values={"priority": priority})]
-    return with_service(context, lambda service: changed(service, plan, [id]))
+    with Opened(context) as service:
+        return changed(service, plan, [id])
 
 
 def merge_driver(context: Context, base: str, ours: str, theirs: str, path: str = "") -> Any:
@@ -33,14 +35,11 @@ def show_nothing(answer: Any, out: Output) -> None:
 
 def migrate(context: Context, dry_run: bool = False, back: str | None = None) -> Any:
     from fairlead.tickets import migration
-    from fairlead.verbs.ticket_read import with_service
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         if back is not None:
             return {"restored": migration.take_back(service.board, back)}
         return migration.migrate(service.board, dry_run=dry_run)
-
-    return with_service(context, work)
 
 
 def show_migrate(answer: Any, out: Output) -> None:
@@ -54,11 +53,11 @@ def show_migrate(answer: Any, out: Output) -> None:
 
 def events(context: Context, follow: bool = False, **given: Any) -> Any:
     """A page of events with the cursor behind it, or with ``follow`` one event after the other, for ever."""
-    from fairlead.verbs.ticket_read import with_service
 
     if follow:
         return _follow(context, given)
-    return with_service(context, lambda service: _page(service, given))
+    with Opened(context) as service:
+        return _page(service, given)
 
 
 def _page(service: TicketService, given: dict[str, Any]) -> dict[str, Any]:

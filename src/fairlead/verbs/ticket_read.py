@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from fairlead.errors import InvalidInputError
+from fairlead.verbs.opened import Opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any, TypeVar
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from fairlead.tickets.service import TicketService
     from fairlead.verbs.context import Context, Output
-
-    T = TypeVar("T")
 
 LEAN = ("id", "title", "status", "priority", "type", "assignee", "labels", "updated_at")
 """Columns of a row unless `--full` asks for all: what an agent needs to choose, at few tokens."""
@@ -20,15 +19,14 @@ LEAN = ("id", "title", "status", "priority", "type", "assignee", "labels", "upda
 LIMIT = 50
 
 
-def with_service(context: Context, work: Callable[[TicketService], T]) -> T:
-    """Opens the board at hand, does the work, closes it again."""
-    from fairlead.tickets.opening import open_service
+def pick(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Some of the fields, where they are."""
+    return {name: data[name] for name in names if name in data}
 
-    service = open_service(context)
-    try:
-        return work(service)
-    finally:
-        service.close()
+
+def split(given: Sequence[str] | None) -> list[str]:
+    """Words given one by one or with commas between them."""
+    return [word.strip() for part in given or () for word in part.split(",") if word.strip()]
 
 
 def filters_of(service: TicketService, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,25 +35,22 @@ def filters_of(service: TicketService, given: Mapping[str, Any]) -> dict[str, An
 
     filters: dict[str, Any] = {}
     if given.get("status"):
-        words = [word for part in given["status"] for word in part.split(",") if word]
+        words = split(given["status"])
         if "all" not in words:
             filters["status"] = [read_status(word) for word in words]
     elif not given.get("all") and not given.get("deleted"):
         filters["finished"] = False
     if given.get("priority"):
-        words = [word for part in given["priority"] for word in part.split(",") if word]
-        filters["priority"] = [PRIORITIES.index(read_priority(word)) for word in words]
-    if given.get("type"):
-        filters["type"] = [word for part in given["type"] for word in part.split(",") if word]
+        filters["priority"] = [PRIORITIES.index(read_priority(word)) for word in split(given["priority"])]
     for name in ("assignee", "agent", "reporter"):
         if given.get(name) is not None:
             filters[name] = person(service, given[name])
     for name, kind in (("epic", "epic"), ("parent", None)):
         if given.get(name) is not None:
             filters[name] = None if given[name] == "none" else service.resolve(given[name], kind)
-    for name in ("label", "without_label"):
+    for name in ("type", "label", "without_label"):
         if given.get(name):
-            filters[name] = [word.strip() for part in given[name] for word in part.split(",") if word.strip()]
+            filters[name] = split(given[name])
     for name in ("created_since", "updated_since", "closed_since", "due_before"):
         if given.get(name):
             filters[name] = moment(service, given[name])
@@ -97,8 +92,7 @@ def page(
     has_more = limit is not None and len(rows) > limit
     rows = rows[:limit]
     if not full:
-        names = (*LEAN, *more)
-        rows = [{name: row[name] for name in names if name in row} for row in rows]
+        rows = [pick(row, *LEAN, *more) for row in rows]
     answer: dict[str, Any] = {"items": rows, "has_more": has_more}
     if has_more and limit is not None:
         answer["next_offset"] = offset + limit
@@ -118,7 +112,7 @@ def limit_of(limit: int | None, all_: bool) -> int | None:
 
 
 def list_(context: Context, **given: Any) -> Any:
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         limit = limit_of(given.get("limit"), bool(given.get("all")))
         offset = given.get("offset") or 0
         more = None if limit is None else limit + 1
@@ -138,8 +132,6 @@ def list_(context: Context, **given: Any) -> Any:
                 rows = service.rows("ticket", **ask, **filters)
         return _with_problems(service, page(rows, limit, offset, bool(given.get("full"))))
 
-    return with_service(context, work)
-
 
 def _with_problems(service: TicketService, answer: dict[str, Any]) -> dict[str, Any]:
     """Files that are wrong are named in every listing: they are never passed over in silence."""
@@ -154,19 +146,25 @@ def _with_problems(service: TicketService, answer: dict[str, Any]) -> dict[str, 
 def show_rows(answer: Any, out: Output) -> None:
     """Rows in columns; what is wrong on the board goes to standard error."""
     rows = answer["items"]
-    if rows:
-        width = max(len(row["id"]) for row in rows)
-        for row in rows:
-            labels = "".join(f" #{label}" for label in row["labels"])
-            who = f" @{row['assignee']}" if row.get("assignee") else ""
-            extra = f"  waits for {', '.join(row['waiting_for'])}" if row.get("waiting_for") else ""
-            if row.get("snippet"):
-                extra += f"\n{'':{width}}    {' '.join(row['snippet'].split())}"
-            rank = _MARK.get(row["priority"], "?")
-            out.line(f"{row['id']:<{width}}  {rank} {row['status']:<11} {row['title']}{who}{labels}{extra}")
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        out.line(row_line(row, width))
+    if not rows:
+        out.line("no tickets")
     if answer.get("has_more"):
         out.line(f"… more: --offset {answer['next_offset']}, or --all")
     warn(answer.get("problems", ()))
+
+
+def row_line(row: Mapping[str, Any], width: int = 0) -> str:
+    """A row as a line: what a person chooses by."""
+    labels = "".join(f" #{label}" for label in row.get("labels") or ())
+    who = f" @{row['assignee']}" if row.get("assignee") else ""
+    extra = f"  waits for {', '.join(row['waiting_for'])}" if row.get("waiting_for") else ""
+    if row.get("snippet"):
+        extra += f"\n{'':{width}}    {' '.join(row['snippet'].split())}"
+    rank = _MARK.get(row["priority"], "?")
+    return f"{row['id']:<{width}}  {rank} {row['status']:<11} {row['title']}{who}{labels}{extra}"
 
 
 def warn(problems: Sequence[str]) -> None:
@@ -180,11 +178,9 @@ _MARK = {"critical": "P0", "high": "P1", "medium": "P2", "low": "P3"}
 
 
 def show(context: Context, ids: Sequence[str], full: bool = False) -> Any:
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         found = [detail(service, text) for text in ids]
         return found[0] if len(found) == 1 else {"items": found}
-
-    return with_service(context, work)
 
 
 def detail(service: TicketService, text: str) -> dict[str, Any]:
@@ -217,7 +213,7 @@ def as_data(record: Any) -> Any:
 def show_detail(data: Any, out: Output) -> None:
     for item in data.get("items", [data]):
         out.line(f"{item['id']}  {item['title']}")
-        facts = [(name, item.get(name)) for name in _FACTS if item.get(name) not in (None, [], "", {})]
+        facts = [(name, item.get(name)) for name in _FACTS if item.get(name) not in (None, [], "", {}, False)]
         for name, value in facts:
             out.line(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
         if item.get("claim"):
@@ -225,23 +221,35 @@ def show_detail(data: Any, out: Output) -> None:
         if item.get("description"):
             out.line()
             out.line(item["description"])
-        for name in (
-            "requirements",
-            "user_stories",
-            "gherkin_scenarios",
-            "expected_results",
-            "journal_entries",
-            "comments",
-        ):
+        for name, kind in _ENTRIES:
             for entry in item.get(name) or ():
-                text = entry.get("text") or entry.get("content") or entry.get("title") or entry.get("description") or ""
                 state = f" [{entry['status']}]" if entry.get("status") else ""
                 who = entry.get("author") or ""
-                out.line(f"\n-- {name.rstrip('s')} {entry['id']}{state} {who} {entry.get('created_at')}")
-                out.line(text)
+                out.line(f"\n-- {kind} {entry['id']}{state} {who} {entry.get('created_at')}")
+                out.line(_said(entry))
         warn(item.get("problems", ()))
 
 
+def _said(entry: Mapping[str, Any]) -> str:
+    if entry.get("persona"):
+        from fairlead.tickets.requirements import format_story
+
+        return format_story(entry["persona"], entry["goal"] or "", entry["benefit"] or "")
+    words = (entry.get(name) for name in ("text", "content", "title", "description"))
+    return str(next((said for said in words if said), ""))
+
+
+_ENTRIES = (
+    ("requirements", "requirement"),
+    ("user_stories", "story"),
+    ("gherkin_scenarios", "scenario"),
+    ("expected_results", "expected result"),
+    ("journal_entries", "journal"),
+    ("comments", "comment"),
+    ("goals", "goal"),
+    ("success_criteria", "criterion"),
+    ("acceptance_criteria", "criterion"),
+)
 _FACTS = (
     "status",
     "priority",
@@ -274,18 +282,16 @@ def ready(context: Context, **given: Any) -> Any:
 
 
 def blocked(context: Context, **given: Any) -> Any:
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         limit = limit_of(given.get("limit"), bool(given.get("all")))
         rows = service.blocked(
             limit=None if limit is None else limit + 1, **filters_of(service, {**given, "all": True})
         )
         return _with_problems(service, page(rows, limit, 0, bool(given.get("full")), ("waiting_for",)))
 
-    return with_service(context, work)
-
 
 def search(context: Context, words: Sequence[str], **given: Any) -> Any:
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         limit = limit_of(given.get("limit"), False) or 1_000_000
         offset = given.get("offset") or 0
         filters = filters_of(service, {"all": True, **given})
@@ -295,11 +301,9 @@ def search(context: Context, words: Sequence[str], **given: Any) -> Any:
         )
         return _with_problems(service, page(rows, limit, offset, bool(given.get("full")), ("score", "snippet")))
 
-    return with_service(context, work)
-
 
 def tree(context: Context, id: str | None = None, all: bool = False) -> Any:  # noqa: A002 - names of the command line
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         rows = {
             row["id"]: row
             for row in service.rows("ticket", sort="created", **({} if all or id else {"finished": False}))
@@ -315,11 +319,9 @@ def tree(context: Context, id: str | None = None, all: bool = False) -> Any:  # 
             seen.add(thing_id)
             row = rows[thing_id]
             children = [branch(child) for child in below.get(thing_id, ()) if child not in seen]
-            return {**{name: row[name] for name in LEAN}, "children": children}
+            return {**pick(row, *LEAN), "children": children}
 
         return {"items": [branch(root) for root in roots if root in rows]}
-
-    return with_service(context, work)
 
 
 def show_tree(answer: Any, out: Output) -> None:
@@ -338,7 +340,7 @@ def graph(context: Context, id: str | None = None, as_: str = "text", all: bool 
     from fairlead.store import ticket_sql as sql
     from fairlead.tickets import graph as drawing
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         rows = service.rows("ticket", sort="created", **({} if all else {"finished": False}))
         edges = [(a, b) for a, b in sql.edges(service.board.rows, service.board.board)]
         names = {row["id"] for row in rows}
@@ -349,7 +351,7 @@ def graph(context: Context, id: str | None = None, as_: str = "text", all: bool 
         rows = [row for row in rows if row["id"] in names]
         edges = [(a, b) for a, b in edges if a in names and b in names]
         answer: dict[str, Any] = {
-            "nodes": [{name: row[name] for name in ("id", "title", "status", "priority")} for row in rows],
+            "nodes": [pick(row, "id", "title", "status", "priority") for row in rows],
             "edges": [{"id": a, "blocked_by": b} for a, b in edges],
             "layers": drawing.layers(edges, names),
         }
@@ -359,8 +361,6 @@ def graph(context: Context, id: str | None = None, as_: str = "text", all: bool 
         if as_ in ("mermaid", "dot"):
             answer["drawing"] = (drawing.mermaid if as_ == "mermaid" else drawing.dot)(rows, edges)
         return answer
-
-    return with_service(context, work)
 
 
 def _reach(start: str, edges: Sequence[tuple[str, str]]) -> set[str]:
@@ -399,12 +399,10 @@ def show_graph(answer: Any, out: Output) -> None:
 
 
 def history(context: Context, id: str | None = None, since: str | None = None, limit: int = LIMIT) -> Any:  # noqa: A002
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         after = None if since is None else moment(service, since)
         changes = service.history(id, since=after, limit=limit or 1_000_000)
         return {"items": [_change_data(change) for change in changes]}
-
-    return with_service(context, work)
 
 
 def _change_data(change: Any) -> dict[str, Any]:
@@ -433,7 +431,7 @@ def _brief(text: str | None) -> str:
 def stats(context: Context) -> Any:
     from fairlead.store import ticket_sql as sql
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         rows, key = service.board.rows, service.board.board
         tickets = {"kind": "ticket"}
         names = ("critical", "high", "medium", "low")
@@ -454,8 +452,6 @@ def stats(context: Context) -> Any:
             "problems": len(service.problems()),
         }
 
-    return with_service(context, work)
-
 
 def show_stats(answer: Any, out: Output) -> None:
     for name, value in answer.items():
@@ -463,7 +459,3 @@ def show_stats(answer: Any, out: Output) -> None:
             out.line(f"{name}: " + (", ".join(f"{k} {v}" for k, v in list(value.items())[:12]) or "none"))
         else:
             out.line(f"{name}: {value}")
-
-
-def follow(items: Iterator[Any]) -> Iterator[Any]:
-    yield from items

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from fairlead.errors import InvalidInputError, RefusedError
-from fairlead.verbs.ticket_read import as_data, detail, with_service
+from fairlead.verbs.opened import Opened
+from fairlead.verbs.ticket_read import LEAN, as_data, detail, pick, row_line, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,22 +16,9 @@ if TYPE_CHECKING:
     from fairlead.tickets.service import TicketService
     from fairlead.verbs.context import Context, Output
 
-FIELDS = (
-    "title",
-    "status",
-    "priority",
-    "type",
-    "assignee",
-    "assigned_agent",
-    "epic_id",
-    "parent_ticket_id",
-    "estimated_hours",
-    "story_points",
-    "due_date",
-    "requirements_status",
-)
 _WORDS = {"epic": "epic_id", "parent": "parent_ticket_id", "agent": "assigned_agent"}
 _LINKS = {"blocked_by": "blocked_by", "related": "related_to", "discovered_from": "discovered_from"}
+_SETS = {"label": "labels", **_LINKS}
 
 
 def init(context: Context, driver: bool = True, evidence: bool = False) -> Any:
@@ -69,13 +57,10 @@ def text_of(value: str | None, file: str | None, field: str) -> str | None:
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Field values from the words of the command line; ``none`` and the empty text empty a field."""
-    values = {}
-    for name in FIELDS:
-        if given.get(name) is not None:
-            values[name] = given[name]
-    for word, name in _WORDS.items():
-        if given.get(word) is not None:
-            values[name] = given[word]
+    from fairlead.tickets.fields import FIELDS
+
+    words = {field.name: field.name for field in FIELDS["ticket"]} | _WORDS
+    values = {words[word]: value for word, value in given.items() if word in words and value is not None}
     return {k: None if v in ("none", "") and k not in ("title", "status") else v for k, v in values.items()}
 
 
@@ -85,48 +70,36 @@ def _me(service: TicketService, values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def split(given: Sequence[str] | None) -> list[str]:
-    """Words given one by one or with commas between them."""
-    return [word.strip() for part in given or () for word in part.split(",") if word.strip()]
+def _sets_of(given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Members that labels and links get."""
+    return {name: split(given[word]) for word, name in _SETS.items() if given.get(word)}
+
+
+def _comments(texts: Sequence[str | None] | None) -> list[Any]:
+    from fairlead.tickets.port import EntryDraft
+
+    return [EntryDraft("comment", {"text": text_of(text, None, "comment")}) for text in texts or ()]
 
 
 def create(context: Context, **given: Any) -> Any:
-    from fairlead.tickets.port import EntryDraft, Operation
+    from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         values = _me(service, values_of(given))
         title = given.get("title")
         values["title"] = " ".join(title) if isinstance(title, list) else title
         body = text_of(given.get("body"), given.get("body_file"), "body")
         if body is not None:
             values["description"] = body
-        add = {name: split(given.get(word)) for word, name in _LINKS.items() if given.get(word)}
-        if given.get("label"):
-            add["labels"] = split(given["label"])
-        entries = [EntryDraft("comment", {"text": text}) for text in given.get("comment") or ()]
         own = given.get("id") or "$new"
-        plan = [Operation("create", own, "ticket", values, add, entries=entries)]
+        entries = _comments(given.get("comment"))
+        plan = [Operation("create", own, "ticket", values, _sets_of(given), entries=entries)]
         plan += [Operation("update", other, add={"blocked_by": [own]}) for other in split(given.get("blocks"))]
-        result = service.apply(plan, dry_run=bool(given.get("dry_run")))
-        raise_first(result)
+        outcome = service.carry_out(plan, dry_run=bool(given.get("dry_run")))
         if given.get("dry_run"):
             return {"dry_run": True, "title": values["title"]}
-        [row] = service.rows(None, ids=[result.created_ids[0]])
-        return {
-            name: row[name] for name in ("id", "title", "status", "priority", "type", "assignee", "labels", "revision")
-        }
-
-    return with_service(context, work)
-
-
-def raise_first(result: Any) -> None:
-    """The first error of a plan that stands for one command, as an error."""
-    if not result.success:
-        from fairlead import errors
-
-        first = result.errors[0]
-        kind = getattr(errors, first["code"], RefusedError)
-        raise kind(first["error"], remedy=first["remedy"], **first["fields"])
+        [row] = service.rows(None, ids=[outcome.created[0]])
+        return pick(row, *LEAN[:-1], "revision")
 
 
 def show_created(answer: Any, out: Output) -> None:
@@ -134,20 +107,13 @@ def show_created(answer: Any, out: Output) -> None:
 
 
 def update(context: Context, ids: Sequence[str], **given: Any) -> Any:
-    from fairlead.tickets.port import EntryDraft, Operation
+    from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         values = _me(service, values_of(given))
         body = text_of(given.get("body"), given.get("body_file"), "body")
-        add = {name: split(given.get(word)) for word, name in _LINKS.items() if given.get(word)}
-        remove: dict[str, list[str]] = {}
-        if given.get("label"):
-            add["labels"] = split(given["label"])
-        if given.get("unlabel"):
-            remove["labels"] = split(given["unlabel"])
-        entries = [
-            EntryDraft("comment", {"text": text_of(text, None, "comment")}) for text in given.get("comment") or ()
-        ]
+        add, entries = _sets_of(given), _comments(given.get("comment"))
+        remove = {"labels": split(given["unlabel"])} if given.get("unlabel") else {}
         plan = []
         for thing_id in ids:
             mine = dict(values)
@@ -166,10 +132,8 @@ def update(context: Context, ids: Sequence[str], **given: Any) -> Any:
                     if_match=given.get("if_match"),
                 )
             )
-        plan += [Operation("update", other, add={"blocked_by": [ids[0]]}) for other in split(given.get("blocks"))]
+        plan += [Operation("update", other, add={"blocked_by": list(ids)}) for other in split(given.get("blocks"))]
         return changed(service, plan, ids)
-
-    return with_service(context, work)
 
 
 def _new_body(service: TicketService, thing_id: str, body: str | None, given: Mapping[str, Any]) -> str | None:
@@ -196,36 +160,24 @@ def _new_body(service: TicketService, thing_id: str, body: str | None, given: Ma
 
 def changed(service: TicketService, plan: Sequence[Any], ids: Sequence[str]) -> Any:
     """Carries out a plan that changes things as one and answers with their state."""
-    raise_first(service.apply(plan))
-    found = []
-    for text in dict.fromkeys(ids):
-        data = as_data(service.get(text))
-        names = (
-            "id",
-            "title",
-            "status",
-            "priority",
-            "type",
-            "assignee",
-            "labels",
-            "blocked_by",
-            "updated_at",
-            "revision",
-        )
-        found.append({name: data[name] for name in names if name in data})
+    service.carry_out(plan)
+    names = (*LEAN[:-1], "blocked_by", "updated_at", "revision")
+    found = [pick(as_data(service.get(text)), *names) for text in dict.fromkeys(ids)]
     return found[0] if len(found) == 1 else {"items": found}
 
 
 def show_changed(answer: Any, out: Output) -> None:
     for item in answer.get("items", [answer]):
-        out.line(f"{item['id']}  {item['status']:<11} {item['title']}")
+        out.line(row_line(item))
+        if item.get("reason"):
+            out.line(f"  {item['reason']}")
 
 
 def close(context: Context, ids: Sequence[str], **given: Any) -> Any:
     from fairlead.tickets.evidence import check
-    from fairlead.tickets.port import EntryDraft, Operation
+    from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         from fairlead.store import ticket_sql as sql
 
         reason = " ".join(given.get("reason") or ()) or given.get("comment") or given.get("note") or ""
@@ -250,26 +202,18 @@ def close(context: Context, ids: Sequence[str], **given: Any) -> Any:
             )
         status = "cancelled" if given.get("cancel") else "closed"
         note = "; ".join(part for part in (reason.split("\n")[0][:200], *proof) if part)
-        entries = [EntryDraft("comment", {"text": reason})] if reason else []
-        plan = [
-            Operation(
-                "update",
-                thing_id,
-                values={"status": status},
-                entries=entries,
-                note=note,
-                if_match=given.get("if_match"),
-            )
-            for thing_id in resolved
-        ]
+        more: dict[str, Any] = {
+            "entries": _comments([reason] if reason else ()),
+            "note": note,
+            "if_match": given.get("if_match"),
+        }
+        plan = [Operation("update", thing_id, values={"status": status}, **more) for thing_id in resolved]
         before = {row["id"] for row in service.rows("ticket", ready=True)} if len(resolved) < 100 else set()
         answer = changed(service, plan, resolved)
         for thing_id in resolved:
             service.board.shared.release(thing_id, None, now=service.clock.now())
         freed = sorted({row["id"] for row in service.rows("ticket", ready=True)} - before)
         return {**answer, "newly_unblocked": freed, **({"evidence": proof} if proof else {})}
-
-    return with_service(context, work)
 
 
 def show_closed(answer: Any, out: Output) -> None:
@@ -279,27 +223,22 @@ def show_closed(answer: Any, out: Output) -> None:
 
 
 def reopen(context: Context, ids: Sequence[str], comment: str | None = None) -> Any:
-    from fairlead.tickets.port import EntryDraft, Operation
+    from fairlead.tickets.port import Operation
 
-    text = text_of(comment, None, "comment")
-    entries = [EntryDraft("comment", {"text": text})] if text else []
-    plan = [
-        Operation("update", thing_id, values={"status": "open"}, entries=entries, note=text or "") for thing_id in ids
-    ]
-    return with_service(context, lambda service: changed(service, plan, ids))
+    text = text_of(comment, None, "comment") or ""
+    more: dict[str, Any] = {"values": {"status": "open"}, "entries": _comments([text] if text else ()), "note": text}
+    plan = [Operation("update", thing_id, **more) for thing_id in ids]
+    with Opened(context) as service:
+        return changed(service, plan, ids)
 
 
 def delete(context: Context, ids: Sequence[str], note: str = "", if_match: str | None = None) -> Any:
     from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         resolved = [service.resolve(text) for text in ids]
-        raise_first(
-            service.apply([Operation("delete", thing_id, note=note, if_match=if_match) for thing_id in resolved])
-        )
+        service.carry_out([Operation("delete", thing_id, note=note, if_match=if_match) for thing_id in resolved])
         return {"deleted": resolved}
-
-    return with_service(context, work)
 
 
 def show_deleted(answer: Any, out: Output) -> None:
@@ -310,21 +249,17 @@ def show_deleted(answer: Any, out: Output) -> None:
 def restore(context: Context, ids: Sequence[str]) -> Any:
     from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         return changed(service, [Operation("restore", thing_id) for thing_id in ids], ids)
-
-    return with_service(context, work)
 
 
 def comment(context: Context, id: str, text: Sequence[str] = (), file: str | None = None) -> Any:  # noqa: A002
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         whole = " ".join(text) if text else None
         body = text_of(whole, file if whole is None else None, "text")
         if body is None:
             body = sys.stdin.read().rstrip("\n") if not sys.stdin.isatty() else ""
         return as_data(service.add_entry(id, "comment", text=body))
-
-    return with_service(context, work)
 
 
 def show_entry(answer: Any, out: Output) -> None:
@@ -332,7 +267,7 @@ def show_entry(answer: Any, out: Output) -> None:
 
 
 def assign(context: Context, id: str, who: str | None = None, agent: str | None = None, auto: bool = False) -> Any:  # noqa: A002
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         from fairlead.tickets.port import Operation
 
         values: dict[str, Any] = {}
@@ -358,25 +293,38 @@ def assign(context: Context, id: str, who: str | None = None, agent: str | None 
             answer["reason"] = why
         return answer
 
-    return with_service(context, work)
-
 
 def label(context: Context, id: str, labels: Sequence[str], remove: bool = False) -> Any:  # noqa: A002
     from fairlead.tickets.port import Operation
 
     sets = {"labels": split(labels)}
     operation = Operation("update", id, remove=sets) if remove else Operation("update", id, add=sets)
-    return with_service(context, lambda service: changed(service, [operation], [id]))
+    with Opened(context) as service:
+        return changed(service, [operation], [id])
 
 
 def unlabel(context: Context, id: str, labels: Sequence[str]) -> Any:  # noqa: A002
     return label(context, id, labels, remove=True)
 
 
-def link(context: Context, id: str, remove: bool = False, **given: Any) -> Any:  # noqa: A002
+def link(
+    context: Context,
+    id: str,  # noqa: A002
+    others: Sequence[str] = (),
+    remove: bool = False,
+    **given: Any,
+) -> Any:
     from fairlead.tickets.port import Operation
 
-    def work(service: TicketService) -> Any:
+    if others:
+        one, other = [id, *others][-2:]
+        verb = "unlink" if remove else "link"
+        raise InvalidInputError(
+            f"{one} and {other} do not say by their order which waits for which.",
+            remedy=f"Say `fairlead ticket {verb} {one} --blocked-by {other}`, or --blocks, --parent, --related.",
+            field="others",
+        )
+    with Opened(context) as service:
         sets = {name: split(given.get(word)) for word, name in _LINKS.items() if given.get(word)}
         blocks, parent = split(given.get("blocks")), given.get("parent")
         children = split(given.get("child"))
@@ -391,23 +339,9 @@ def link(context: Context, id: str, remove: bool = False, **given: Any) -> Any: 
         plan = [Operation("update", id, values=values, **{side: sets})]  # type: ignore[arg-type] # add or remove
         plan += [Operation("update", other, **{side: {"blocked_by": [id]}}) for other in blocks]  # type: ignore[arg-type] # as above
         plan += [Operation("update", c, values={"parent_ticket_id": None if remove else id}) for c in children]
-        raise_first(service.apply(plan))
-        data = detail(service, id)
-        names = (
-            "id",
-            "title",
-            "status",
-            "blocked_by",
-            "blocks",
-            "parent_ticket_id",
-            "child_ticket_ids",
-            "related_to",
-            "discovered_from",
-            "waiting_for",
-        )
-        return {name: data[name] for name in names if name in data}
-
-    return with_service(context, work)
+        service.carry_out(plan)
+        ends = ("blocked_by", "blocks", "parent_ticket_id", "child_ticket_ids", "related_to", "discovered_from")
+        return pick(detail(service, id), "id", "title", "status", *ends, "waiting_for")
 
 
 def unlink(context: Context, id: str, **given: Any) -> Any:  # noqa: A002
@@ -422,23 +356,15 @@ def show_links(answer: Any, out: Output) -> None:
 
 
 def undo(context: Context, id: str, change: str | None = None) -> Any:  # noqa: A002
-    def work(service: TicketService) -> Any:
-        record = service.undo(id, change)
-        data = as_data(record)
-        return {
-            name: data[name]
-            for name in ("id", "title", "status", "priority", "assignee", "labels", "revision")
-            if name in data
-        }
-
-    return with_service(context, work)
+    with Opened(context) as service:
+        return pick(as_data(service.undo(id, change)), *LEAN[:-1], "revision")
 
 
 # ── claims ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def claim(context: Context, ids: Sequence[str] = (), agent: str | None = None, **given: Any) -> Any:
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         from fairlead.tickets.claims import claim_next, claim_these
 
         holder = agent or service.author().name
@@ -457,8 +383,6 @@ def claim(context: Context, ids: Sequence[str] = (), agent: str | None = None, *
             )
         return {"items": taken}
 
-    return with_service(context, work)
-
 
 def show_claims(answer: Any, out: Output) -> None:
     if not answer["items"]:
@@ -467,16 +391,25 @@ def show_claims(answer: Any, out: Output) -> None:
         out.line(f"{item['id']}  held by {item['agent']} until {item['until']}  {item.get('title', '')}".rstrip())
 
 
+def show_held(answer: Any, out: Output) -> None:
+    if answer["items"]:
+        show_claims(answer, out)
+    else:
+        out.line("nobody holds a ticket")
+
+
 def heartbeat(context: Context, id: str, agent: str | None = None, lease: float = 1800.0) -> Any:  # noqa: A002
     from fairlead.tickets.claims import beat
 
-    return with_service(context, lambda service: {"items": [beat(service, id, agent, lease)]})
+    with Opened(context) as service:
+        return {"items": [beat(service, id, agent, lease)]}
 
 
 def release(context: Context, ids: Sequence[str], agent: str | None = None, force: bool = False) -> Any:
     from fairlead.tickets.claims import let_go
 
-    return with_service(context, lambda service: {"released": [let_go(service, i, agent, force) for i in ids]})
+    with Opened(context) as service:
+        return {"released": [let_go(service, i, agent, force) for i in ids]}
 
 
 def show_released(answer: Any, out: Output) -> None:
@@ -487,21 +420,21 @@ def show_released(answer: Any, out: Output) -> None:
 def claims(context: Context) -> Any:
     from fairlead.tickets.claims import held
 
-    return with_service(context, lambda service: {"items": held(service)})
+    with Opened(context) as service:
+        return {"items": held(service)}
 
 
 # ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def doctor(context: Context, fix: bool = False, stage: bool = False) -> Any:
-    from fairlead.tickets.doctor import examine, mend
+    from fairlead.tickets.doctor import examine, mend, next_steps
 
-    def work(service: TicketService) -> Any:
+    with Opened(context) as service:
         mended = mend(service.board, stage=stage) if fix else []
         found = examine(service.board)
-        return {"healthy": not found, "problems": found, "mended": mended, "exit_code": 1 if found else 0}
-
-    return with_service(context, work)
+        told = {"healthy": not found, "problems": found, "mended": mended, "next": next_steps(service.board)}
+        return {**told, "exit_code": 1 if found else 0}
 
 
 def show_doctor(answer: Any, out: Output) -> None:
@@ -511,3 +444,5 @@ def show_doctor(answer: Any, out: Output) -> None:
         out.line(line)
     if answer["healthy"]:
         out.line("the board is sound")
+    if answer["next"]:
+        out.line(f"git waits; next: {', then '.join(answer['next'])}")

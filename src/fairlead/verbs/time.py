@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.opened import Opened
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
     from fairlead.tickets.service import TicketService
@@ -148,57 +148,38 @@ _TYPE = Param(
     default="work",
     aliases=("-t",),
 )
+_TIME = Noun("time", print_time)
 VERBS: tuple[Verb, ...] = (
-    Verb(
-        "time",
+    _TIME.changes(
         "log",
         "add time that was spent",
         log,
-        params=(
-            _TICKET,
-            Param("duration", "str", "90, 45m, 1h30m, 1.5h or 1:30", positional=True, required=True),
-            _NOTE,
-            _TYPE,
-        ),
-        show=print_time,
+        _TICKET,
+        Param("duration", "str", "90, 45m, 1h30m, 1.5h or 1:30", positional=True, required=True),
+        _NOTE,
+        _TYPE,
         aliases=("add",),
-        role="operator",
-        changes=True,
     ),
-    Verb(
-        "time",
-        "start",
-        "start a clock",
-        start,
-        params=(_TICKET, _NOTE, _TYPE),
-        show=print_time,
-        role="operator",
-        changes=True,
-    ),
-    Verb("time", "stop", "stop your clock", stop, params=(_TICKET,), show=print_time, role="operator", changes=True),
-    Verb("time", "show", "what a ticket took", show, params=(_TICKET,), show=print_time, aliases=("list", "report")),
-    Verb(
-        "time",
+    _TIME.changes("start", "start a clock", start, _TICKET, _NOTE, _TYPE),
+    _TIME.changes("stop", "stop your clock", stop, _TICKET),
+    _TIME.reads("show", "what a ticket took", show, _TICKET, aliases=("list", "report")),
+    _TIME.changes(
         "journal",
         "add to a ticket's journal, or show it",
         journal,
-        params=(
-            _TICKET,
-            Param("text", "str", "what happened; - reads standard input", positional=True),
-            Param(
-                "type",
-                "str",
-                "kind of entry",
-                choices=("progress", "blocker", "milestone", "decision", "risk", "meeting"),
-                default="progress",
-                aliases=("-t",),
-            ),
-            Param("completion", "int", "how far the ticket is, in percent"),
-            Param("milestone", "str", "name of the milestone that was reached"),
+        _TICKET,
+        Param("text", "str", "what happened; - reads standard input", positional=True),
+        Param(
+            "type",
+            "str",
+            "kind of entry",
+            choices=("progress", "blocker", "milestone", "decision", "risk", "meeting"),
+            default="progress",
+            aliases=("-t",),
         ),
+        Param("completion", "int", "how far the ticket is, in percent"),
+        Param("milestone", "str", "name of the milestone that was reached"),
         show=print_journal,
         aliases=("note",),
-        role="operator",
-        changes=True,
     ),
 )

@@ -31,12 +31,12 @@ def run(
 
     inputs = read_assignments(set or [])
     if input:
-        missing = [path for path in input if not Path(path).exists()]
+        missing = [path for path in input if "://" not in path and not Path(path).exists()]
         if missing:
             raise InvalidInputError(
                 f"there is no file or folder {missing[0]!r}.", remedy="Check --input.", field="input"
             )
-        inputs["paths"] = [str(Path(path).absolute()) for path in input]
+        inputs["paths"] = [path if "://" in path else str(Path(path).absolute()) for path in input]
     if output:
         inputs["output"] = str(Path(output).absolute())
     if focus:
@@ -273,7 +273,7 @@ VERBS: tuple[Verb, ...] = (
                 positional=True,
                 required=True,
             ),
-            Param("input", "path", "files and folders to read", many=True, aliases=("-i", "--paths")),
+            Param("input", "path", "URLs, files and folders to read", many=True, aliases=("-i", "--paths")),
             Param("output", "path", "folder for what is written", aliases=("-o",)),
             Param("focus", "str", "a term to focus on", many=True),
             Param("set", "str", "NAME=VALUE for any other input; values are JSON or text", many=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.verbs.opened import Opened
-from fairlead.verbs.table import Param, Verb
+from fairlead.verbs.table import Noun, Param, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,23 +148,19 @@ def print_done(value: dict[str, Any], out: Output) -> None:
         out.line(f"    {value['reason']}")
 
 
+_TOP = Noun("")
 VERBS: tuple[Verb, ...] = (
-    Verb(
-        "",
+    _TOP.changes(
         "work",
         "an agent takes ready tickets, does them and writes back what came of it",
         work,
-        params=(
-            Param("agent", "str", "name of the agent", required=True, aliases=("-a", "--as")),
-            Param("limit", "int", "tickets at most", aliases=("-n",)),
-            Param("command", "str", "do them with this program: the ticket is its standard input", aliases=("--cmd",)),
-            Param("timeout", "float", "seconds that the program may take for one ticket"),
-            Param("label", "str", "only tickets with all of these labels", many=True, aliases=("-l",)),
-            Param("lease", "float", "seconds that a claim lasts without a heartbeat; 300 unless given"),
-        ),
+        Param("agent", "str", "name of the agent", required=True, aliases=("-a", "--as")),
+        Param("limit", "int", "tickets at most", aliases=("-n",)),
+        Param("command", "str", "do them with this program: the ticket is its standard input", aliases=("--cmd",)),
+        Param("timeout", "float", "seconds that the program may take for one ticket"),
+        Param("label", "str", "only tickets with all of these labels", many=True, aliases=("-l",)),
+        Param("lease", "float", "seconds that a claim lasts without a heartbeat; 300 unless given"),
         show=print_done,
-        role="operator",
-        changes=True,
         description=(
             "Exit 0 of the program closes the ticket, 75 gives it back, anything else blocks it with the reason. A\n"
             "line is printed for each ticket. Without --command the agent is one that `fairlead agent list` shows."

@@ -37,8 +37,9 @@ class Head(NamedTuple):
 class NameNetwork(NamedTuple):
     """The trained arrays. ``columns`` are the hashed features in ascending order, ``embedded`` their rows [.., hidden].
 
-    ``layers`` are the encoder's whose states are read, side by side; ``windows`` how many pieces of text are read
-    together for each style.
+    ``layers`` are the encoder's whose states are read, side by side. Networks that were trained from different random
+    starts stand side by side in one: ``beside`` has a part for each, [networks, 3 * hidden, hidden], and ``hidden`` of
+    the other arrays counts the words' hidden values of all of them.
     """
 
     layers: tuple[int, ...]
@@ -54,18 +55,39 @@ class NameNetwork(NamedTuple):
         """What speaks for each label of ``head``, float32 of [words, labels]."""
         rows = np.stack([self.embedded[self._places(keys)].sum(axis=0) for keys in hashed_features(words)])
         hidden = np.maximum(states @ self.states + rows + self.bias, 0)
-        edge = np.zeros((1, hidden.shape[1]), np.float32)
-        around = np.concatenate(
-            [np.concatenate([edge, hidden[:-1]]), hidden, np.concatenate([hidden[1:], edge])], axis=1
-        )
-        hidden = hidden + np.maximum(around @ self.beside + self.beside_bias, 0)
+        parts = hidden.reshape(len(words), len(self.beside), -1)
+        edge = np.zeros((1, *parts.shape[1:]), np.float32)
+        around = np.concatenate([np.concatenate([edge, parts[:-1]]), parts, np.concatenate([parts[1:], edge])], axis=2)
+        second = np.matmul(around.transpose(1, 0, 2), self.beside).transpose(1, 0, 2).reshape(hidden.shape)
         top = self.heads[head]
-        return np.asarray(hidden @ top.weights + top.bias, dtype=np.float32)
+        return np.asarray(
+            (hidden + np.maximum(second + self.beside_bias, 0)) @ top.weights + top.bias, dtype=np.float32
+        )
 
     def _places(self, keys: NDArray[np.uint32]) -> NDArray[np.intp]:
         places = np.searchsorted(self.columns, keys)
         places = np.minimum(places, len(self.columns) - 1)
         return np.asarray(places[self.columns[places] == keys])
+
+    @classmethod
+    def joined(cls, networks: Sequence[NameNetwork]) -> NameNetwork:
+        """One network whose scores are the means of those of ``networks``, which have features and labels in common.
+
+        Several networks err differently, and their mean errs less (Hansen and Salamon, "Neural Network Ensembles",
+        IEEE PAMI 12, 1990).
+        """
+
+        def beside(name: str) -> Floats:
+            return np.concatenate([getattr(network, name) for network in networks], axis=-1)
+
+        return networks[0]._replace(
+            embedded=beside("embedded"),
+            states=beside("states"),
+            bias=beside("bias"),
+            beside=np.concatenate([network.beside for network in networks]),
+            beside_bias=beside("beside_bias"),
+            heads={name: _mean_head([network.heads[name] for network in networks]) for name in networks[0].heads},
+        )
 
     def save(self, path: Path) -> None:
         """One ``.npz`` without pickled objects; each row of ``embedded`` is kept in bytes on a scale of its own."""
@@ -112,6 +134,14 @@ class NameNetwork(NamedTuple):
             raise InvalidInputError(
                 f"{path} is not a tagger of names: {exc}.", remedy="Train it again.", field="model"
             ) from exc
+
+
+def _mean_head(heads: Sequence[Head]) -> Head:
+    def mean(name: str) -> Floats:
+        return np.asarray(np.mean([getattr(head, name) for head in heads], axis=0), dtype=np.float32)
+
+    weights = np.concatenate([head.weights for head in heads]) / np.float32(len(heads))
+    return Head(heads[0].labels, weights, mean("bias"), mean("moves"), mean("opening"))
 
 
 def best_labels(scores: Floats, head: Head) -> list[int]:

@@ -38,6 +38,7 @@ class EncodedTagger:
         self._opened: tuple[NameNetwork, WordStates] | None = None
 
     def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
+        """The names in each sentence. A handle (``@somebody``) is an address and not a name."""
         network, encoder = self._open()
         name, window = STYLES[style]
         head = network.heads[name]
@@ -52,7 +53,8 @@ class EncodedTagger:
             best = best_labels(scores, head)
             sure: list[float] = probabilities(scores, head)[range(len(best)), best].tolist()
             places = [match.span() for match in matches]
-            names.append(names_of([head.labels[label] for label in best], places, sure.__getitem__))
+            every = names_of([head.labels[label] for label in best], places, sure.__getitem__)
+            names.append([name for name in every if "@" not in matches[0].string[max(0, name.start - 1) : name.end]])
         return names
 
     def _open(self) -> tuple[NameNetwork, WordStates]:

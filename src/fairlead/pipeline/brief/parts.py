@@ -15,6 +15,7 @@ _KIND_NAMES = {
     "topic": ("manual topic", "manual topics"),
     "vtt": ("talk", "talks"),
     "srt": ("talk", "talks"),
+    "json3": ("talk", "talks"),
     "transcript": ("transcript", "transcripts"),
     "pdf": ("PDF", "PDFs"),
     "docx": ("Word document", "Word documents"),

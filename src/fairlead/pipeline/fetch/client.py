@@ -181,7 +181,7 @@ class Fetcher:
 
     async def post(self, address: str, body: bytes, *, content_type: str) -> Fetched:
         """Sends ``body`` once: no redirect is followed and no failure is retried, since it may have been acted on.
-        Any status comes back as it is."""
+        Any status comes back as it is. An error with ``fields['reached']`` false says that nothing was sent."""
         target = parse_target(address)
         pieces: list[bytes] = []
         headers = {"accept": "*/*", "content-type": content_type}
@@ -274,11 +274,14 @@ class Fetcher:
                 yield
         except TimeoutError as exc:
             raise StepTimeoutError(f"{where} took more than {seconds:g} s in all.", url=where) from exc
+        except httpcore2.ConnectTimeout as exc:
+            raise StepTimeoutError(f"{where} could not be reached in time.", url=where, reached=False) from exc
         except httpcore2.TimeoutException as exc:
-            what = "could not be reached" if isinstance(exc, httpcore2.ConnectTimeout) else "fell silent"
-            raise StepTimeoutError(f"{where} {what} within the time allowed.", url=where) from exc
+            raise StepTimeoutError(f"{where} fell silent for longer than allowed.", url=where) from exc
         except httpcore2.ProtocolError as exc:
             raise NetworkError(f"{where} does not keep to HTTP: {exc}.", url=where) from exc
+        except httpcore2.ConnectError as exc:
+            raise NetworkError(f"{where} could not be reached: {exc}.", url=where, reached=False) from exc
         except httpcore2.NetworkError as exc:
             raise NetworkError(
                 f"the connection to {where} failed: {str(exc) or type(exc).__name__}.", url=where

@@ -60,7 +60,9 @@ def is_local(address: str) -> bool:
     return "://" not in address
 
 
-async def fetch(job: JobRow, sources: Sources, folder: Path, known: Position = START) -> Content | Several | Unchanged:
+async def fetch(
+    job: JobRow | JobRequest, sources: Sources, folder: Path, known: Position = START
+) -> Content | Several | Unchanged:
     """What the address gives; ``known`` is the position of what memory holds of it. Media are fetched into ``folder``.
 
     Errors are those of the source, or :class:`InvalidInputError` for a file.
@@ -93,7 +95,7 @@ def source_for(job: JobRow | JobRequest, sources: Sources) -> Source:
 
 
 async def _spoken(
-    job: JobRow, sources: Sources, source: Source, record: Record, folder: Path, position: Position
+    job: JobRow | JobRequest, sources: Sources, source: Source, record: Record, folder: Path, position: Position
 ) -> Content:
     name = record.external_id if _is_web(record) else record.url
     ref = DocumentRef(short_id("doc", name), _title(job, record), record.kind, origin=name)
@@ -128,11 +130,11 @@ def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
-def _title(job: JobRow, record: Record) -> str:
+def _title(job: JobRow | JobRequest, record: Record) -> str:
     return str(job.options.get("title") or record.title or record.url)
 
 
-def _of_file(job: JobRow) -> Content:
+def _of_file(job: JobRow | JobRequest) -> Content:
     options: dict[str, Any] = dict(job.options)
     try:
         found = discover([job.address])

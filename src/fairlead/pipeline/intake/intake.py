@@ -16,6 +16,7 @@ from fairlead.memory import Memory
 from fairlead.pipeline.documents import short_id
 from fairlead.pipeline.intake.fetching import is_local, source_for
 from fairlead.pipeline.intake.uploads import MOST_FILES, Given, Kept, UploadResult, folder_of, receive_all
+from fairlead.pipeline.intake.watching import Watches
 from fairlead.pipeline.intake.worker import Worker, WorkerOptions
 from fairlead.pipeline.jobs import JobRequest, Jobs, Submitted
 from fairlead.pipeline.sources import SIZE_LIMIT, discover
@@ -41,6 +42,7 @@ class Intake:
         self._home = home
         self.sources = sources
         self.jobs = Jobs(database, clock)
+        self.watches = Watches(database, clock, sources)
 
     async def submit(
         self,
@@ -56,7 +58,7 @@ class Intake:
     ) -> list[Submitted]:
         """Accepts URLs, files and folders durably, as one job for each file and URL; a worker carries them out.
 
-        ``options`` are ``name`` (collection in memory), ``redact``, ``limit`` and ``title``. Raises
+        ``options`` are those of :class:`JobRequest`. Raises
         :class:`NotFoundError` for a path that does not exist and :class:`InvalidInputError` for what no source takes.
         """
         given = {name: value for name, value in options.items() if value not in (None, "", False)}

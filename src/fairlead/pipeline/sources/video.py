@@ -31,7 +31,7 @@ from fairlead.pipeline.sources.watching import YEAR_SECONDS, choose
 _MOST_JSON = 32_000_000
 _MOST_CAPTIONS = 20_000_000
 _QUIET = (
-    "--ignore-config --no-plugin-dirs --no-cache-dir --no-cookies --no-cookies-from-browser --no-netrc --no-exec "
+    "--ignore-config --no-plugin-dirs --no-cache-dir --no-cookies --no-cookies-from-browser --no-exec "
     "--no-progress --no-warnings --color no_color --no-update --socket-timeout 15 --retries 2 --extractor-retries 1"
 )
 

@@ -85,7 +85,7 @@ def train(tasks: dict[str, Task], plan: Plan) -> NameNetwork:
     mean, spread = _scales(list(tasks.values()))
     for task in tasks.values():
         task.features = _sparse(task.keys, columns)
-    arrays = _initial(len(mean), len(columns), plan.hidden, {name: len(t.labels) for name, t in tasks.items()}, random)
+    arrays = _initial(len(mean), len(columns), plan.hidden, {name: t.labels for name, t in tasks.items()}, random)
     steps = Steps(arrays, plan)
     total = sum(len(_batches(t.lengths, plan.batch, np.random.default_rng(0))) for t in tasks.values()) * plan.epochs
     done = 0
@@ -140,23 +140,41 @@ def _sparse(keys: Sequence[NDArray[np.uint32]], columns: NDArray[np.uint32]) -> 
     return csr_matrix((np.ones(int(held.sum()), np.float32), places[held], kept), shape=(len(keys), len(columns)))
 
 
-def _initial(width: int, features: int, hidden: int, heads: dict[str, int], random: np.random.Generator) -> Arrays:
+FORBIDDEN = -1e4
+"""The score of a move that IOB2 does not know; nothing that is learned changes it."""
+
+
+def legal_moves(labels: Sequence[str]) -> tuple[Floats, Floats]:
+    """Scores to begin with, of moves between labels and of opening labels: an entity goes on only where it began."""
+    moves = np.zeros((len(labels), len(labels)), np.float32)
+    opening = np.zeros(len(labels), np.float32)
+    for i, label in enumerate(labels):
+        if label[0] == "I":
+            opening[i] = FORBIDDEN
+            moves[[j for j, before in enumerate(labels) if before[2:] != label[2:]], i] = FORBIDDEN
+    return moves, opening
+
+
+def _initial(
+    width: int, features: int, hidden: int, heads: dict[str, tuple[str, ...]], random: np.random.Generator
+) -> Arrays:
     def drawn(spread: float, *shape: int) -> Floats:
         return random.normal(0, spread, shape).astype(np.float32)
 
     arrays = {
-        "states": drawn(width**-0.5, width, hidden),
+        "states": drawn(max(width, 1) ** -0.5, width, hidden),
         "embedded": drawn(0.05, features, hidden),
         "bias": np.zeros(hidden, np.float32),
         "beside": drawn((3 * hidden) ** -0.5, 3 * hidden, hidden),
         "beside_bias": np.zeros(hidden, np.float32),
     }
     for name, labels in heads.items():
+        moves, opening = legal_moves(labels)
         arrays |= {
-            f"{name}.weights": drawn(0.05, hidden, labels),
-            f"{name}.bias": np.zeros(labels, np.float32),
-            f"{name}.moves": np.zeros((labels, labels), np.float32),
-            f"{name}.opening": np.zeros(labels, np.float32),
+            f"{name}.weights": drawn(0.05, hidden, len(labels)),
+            f"{name}.bias": np.zeros(len(labels), np.float32),
+            f"{name}.moves": moves,
+            f"{name}.opening": opening,
         }
     return arrays
 
@@ -334,7 +352,7 @@ def _finished(
         arrays["embedded"],
         states,
         arrays["bias"] - mean @ states,
-        arrays["beside"],
+        arrays["beside"][None],
         arrays["beside_bias"],
         {name: Head(labels[name], *(arrays[f"{name}.{part}"] for part in Head._fields[1:])) for name in labels},
     )

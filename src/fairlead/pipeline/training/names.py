@@ -42,9 +42,12 @@ FOLDS = 5
 Labelled = tuple[str, Sentence]
 
 
-def load(data: Path, names: Sequence[str] = tuple(SETS)) -> dict[str, list[Document]]:
+def load(
+    data: Path, names: Sequence[str] = tuple(SETS), kinds: dict[str, str] | None = COMMON
+) -> dict[str, list[Document]]:
+    """The sets in the labels of ``kinds``; with None in their own."""
     return {
-        name: [document for file in SETS[name][1] for document in relabel(read_columns(data / file), COMMON)]
+        name: [document for file in SETS[name][1] for document in relabel(read_columns(data / file), kinds)]
         for name in names
     }
 

@@ -42,7 +42,11 @@ def read_columns(path: Path) -> list[Document]:
 
 
 def relabel(documents: Iterable[Document], names: dict[str, str] | None) -> list[Document]:
-    """IOB2 labels in the kinds of ``names`` (its own kinds when None). A run of ``I-`` of one kind is one entity."""
+    """IOB2 labels in the kinds of ``names``; with None the set's own kinds, and every entity that it has.
+
+    A run of ``I-`` of one kind is one entity. In the kinds of ``names`` Twitter handles are no entities: they are an
+    address and not a name, and the sets disagree about them.
+    """
     return [[list(_iob2(sentence, names)) for sentence in document] for document in documents]
 
 
@@ -51,8 +55,7 @@ def _iob2(sentence: Sentence, names: dict[str, str] | None) -> Iterator[tuple[st
     for position, (word, label) in enumerate(sentence):
         mark, _, kind = label.partition("-")
         kind = (names or {}).get(kind, "O" if names else kind) if mark != "O" else "O"
-        # Twitter handles are an address, not a name, and only one of the sets labels them.
-        if word[:1] == "@" or (position and sentence[position - 1][0] == "@"):
+        if names and (word[:1] == "@" or (position and sentence[position - 1][0] == "@")):
             kind = "O"
         if kind == "O":
             yield word, "O"

@@ -25,13 +25,14 @@ READABLE = ("beads", "backlog-md", "github", "jira")
 SUFFIXES: Mapping[str, str] = {".jsonl": "beads", ".json": "github", ".csv": "jira", ".md": "markdown", ".html": "html"}
 
 
-def format_for(name: str, *, folder: bool = False) -> str:
+def format_for(name: str, *, folder: bool = False, writing: bool = False) -> str:
     """The format that a file name suggests; :class:`InvalidInputError` when it suggests none."""
     found = "backlog-md" if folder else next((f for s, f in SUFFIXES.items() if name.lower().endswith(s)), None)
     if found is None:
+        flag, known = ("--to", tuple(FORMATS)) if writing else ("--from", READABLE)
         raise InvalidInputError(
             f"the format of {name!r} cannot be told from its name.",
-            remedy=f"Say which with --from or --to: {', '.join(FORMATS)}.",
+            remedy=f"Say which with {flag}: {', '.join(known)}.",
             field="format",
             value=name,
         )

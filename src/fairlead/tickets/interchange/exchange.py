@@ -273,7 +273,8 @@ def _difference(record: Record, mine: Record, by: str) -> Operation | None:
     values.pop("reporter", None)
     values.pop("reporter_email", None)
     ext = {k: v for k, v in record.get(EXTENSION, {}).items() if k != UNRESOLVED}
-    if any(mine.get(EXTENSION, {}).get(k) != v for k, v in ext.items()):
+    # A format that had to keep nothing says nothing about a ticket that was here before.
+    if any(mine.get(EXTENSION, {}).get(k, {}) != v for k, v in ext.items()):
         foreign = {**mine.get(EXTENSION, {}), **record.get(EXTENSION, {})}
         values["extras"] = {FOREIGN: json.dumps(foreign, ensure_ascii=False, separators=(",", ":"))}
     add = {k: sorted({*record.get(k, [])} - {*mine.get(k, [])}) for k in SETS["ticket"]}

@@ -1,4 +1,4 @@
-"""What the verbs of jobs answer. Times are ISO 8601 in UTC."""
+"""What the verbs of jobs and watches answer. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -65,7 +65,31 @@ class Retried(TypedDict):
     left: list[Left]
 
 
+class Watch(TypedDict):
+    """A watched address. ``every`` is in seconds, ``found`` counts items, ``error`` says why the last look failed."""
+
+    id: str
+    address: str
+    label: str
+    source: str
+    tags: list[str]
+    options: dict[str, Any]
+    every: float
+    found: int
+    cursor: str
+    last_seen: str
+    etag: str
+    failure_count: int
+    error: str | None
+    next_at: str
+    checked_at: str | None
+    backoff_until: str | None
+    created: str
+
+
 ANSWERS: Mapping[str, Any] = {
+    "watch.list": Items[Watch],
+    "watch.remove": Watch,
     "jobs.list": Jobs,
     "jobs.show": Job,
     "jobs.retry": Retried,

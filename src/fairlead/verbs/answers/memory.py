@@ -136,6 +136,40 @@ class Themes(TypedDict):
     themes: list[list[str]]
 
 
+class Exported(TypedDict):
+    """An entry as it is exported, with what it states of the graph; ``cursor`` is where to go on."""
+
+    content: str
+    content_type: str
+    source: str
+    span: Any
+    tags: list[str]
+    metadata: dict[str, Any]
+    key: str | None
+    success_score: float
+    usage_count: int
+    last_used: float | None
+    created: float
+    updated: float
+    expires: float | None
+    entities: list[str]
+    relations: list[list[str]]
+    cursor: int
+
+
+class Exports(TypedDict):
+    items: list[Exported]
+    has_more: bool
+    next: int | None
+
+
+class Imported(TypedDict):
+    """``erased`` counts those left out because they had been erased here."""
+
+    taken: int
+    erased: int
+
+
 ANSWERS: dict[str, Any] = {
     "ask": Asked,
     "memory.add": Entry,
@@ -149,5 +183,7 @@ ANSWERS: dict[str, Any] = {
     "memory.erase": Erased,
     "memory.reindex": dict[str, int],
     "memory.move": Moving,
+    "memory.export": Exports,
+    "memory.import": Imported,
     "memory.graph": Neighbourhood | Themes,
 }

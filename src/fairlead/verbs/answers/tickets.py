@@ -539,9 +539,62 @@ class Board(TypedDict):
 
 _CHANGED = Changed | Items[Changed]
 
+
+class BatchFault(TypedDict):
+    item: int
+    id: str | None
+    error: str
+    remedy: str
+    action: NotRequired[str]
+    code: NotRequired[str]
+    fields: NotRequired[dict[str, Any]]
+
+
+class Batch(TypedDict):
+    """What a batch did; after a rollback the lists of ids are empty."""
+
+    success: bool
+    operations_executed: int
+    operations_failed: int
+    created_ids: list[str]
+    updated_ids: list[str]
+    deleted_ids: list[str]
+    errors: list[BatchFault]
+    duration_ms: float
+    rolled_back: bool
+    exit_code: int
+    dry_run: NotRequired[bool]
+
+
+class TakenIn(TypedDict):
+    """Tickets of another tool that were taken in; ``renamed`` holds identifiers that could not be kept."""
+
+    format: str
+    read: int
+    created: int
+    updated: int
+    unchanged: int
+    renamed: dict[str, str]
+    warnings: list[str]
+    dry_run: bool
+
+
+class GivenOut(TypedDict):
+    format: str
+    text: str
+    tickets: int
+
+
 ANSWERS: dict[str, Any] = {
     "board": Board,
     "ticket.create": Created,
+    "ticket.import": TakenIn,
+    "ticket.export": GivenOut,
+    "batch.create": Batch,
+    "batch.update": Batch,
+    "batch.delete": Batch,
+    "batch.close": Batch,
+    "batch.run": Batch,
     "ticket.list": Rows,
     "ticket.ready": Rows,
     "ticket.blocked": BlockedRows,
