@@ -27,9 +27,11 @@ from fairlead.server.door import Door
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
+from fairlead.server.ingesting import Ingesting
 from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
+from fairlead.server.monitoring import Monitoring
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
@@ -59,6 +61,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     Runs(desk)
     Knowing(desk)
     Agents(desk)
+    Ingesting(desk)
     try:
         yield desk
     finally:
@@ -87,6 +90,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         add_streams(app, desk, feed)
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
+        Monitoring(desk).add(app)
         add_socket(app, desk, feed, door)
         carrying = Carrying(desk)
         desk.lines_out["memory.export"] = carrying.export

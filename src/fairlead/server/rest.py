@@ -29,6 +29,7 @@ _CREATED = frozenset(
         "run",
         "runs.fork",
         "agent.register",
+        "ingest",
         "key.create",
         "memory.add",
         "ticket.create",
@@ -92,6 +93,10 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
         ("GET", "/api/workflows/{workflow}", "workflow.show", ("workflow",)),
         ("POST", "/api/memory", "memory.add", ()),
         ("GET", "/api/memory", "memory.list", ()),
+        ("GET", "/api/jobs", "jobs.list", ()),
+        ("GET", "/api/jobs/{job}", "jobs.show", ("job",)),
+        ("POST", "/api/jobs/{job}/retry", "jobs.retry", ("job",)),
+        ("POST", "/api/jobs/{job}/cancel", "jobs.cancel", ("job",)),
         ("GET", "/api/tickets", "ticket.list", ()),
         ("POST", "/api/tickets", "ticket.create", ()),
         ("GET", "/api/models", "model.list", ()),
@@ -183,7 +188,7 @@ def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         if streamed is not None and wants_lines(request):
             return await streamed(request)
         given = from_query(verb, request.query_params.multi_items())
-        given = _with_held(given, request, held)
+        given = _with_held(verb, given, request, held)
         value = await desk.call(caller_of(request), verb.name, given, request.state.request_id)
         return tagged_answer(request, value, verb.name)
 
@@ -198,7 +203,7 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         if streamed is not None and sends_lines(request):
             return await streamed(request)
         caller = caller_of(request)
-        given = _with_held(await read_json(request), request, held)
+        given = _with_held(verb, await read_json(request), request, held)
         key = request.headers.get("idempotency-key")
 
         async def work() -> bytes:
@@ -230,11 +235,12 @@ async def _on_condition(desk: Desk, caller: Caller, verb: Verb, given: Mapping[s
         return await desk.call(caller, verb.name, met, request_id, compared=True)
 
 
-def _with_held(given: dict[str, Any], request: Request, held: tuple[str, ...]) -> dict[str, Any]:
+def _with_held(verb: Verb, given: dict[str, Any], request: Request, held: tuple[str, ...]) -> dict[str, Any]:
+    several = {param.name for param in verb.params if param.many}
     for name in held:
         if name in given:
             raise BadRequestError(f"{name} is in the path and again beside it.", remedy="Give it once.", field=name)
-        given[name] = request.path_params[name]
+        given[name] = [request.path_params[name]] if name in several else request.path_params[name]
     return given
 
 
