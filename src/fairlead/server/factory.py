@@ -81,6 +81,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
             title="Fairlead",
             version=version("fairlead"),
             description="The verbs of Fairlead over HTTP. Failures are RFC 9457 problem documents.",
+            openapi_url=None,
             docs_url=None,
             redoc_url=None,
         )
