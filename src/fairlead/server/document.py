@@ -83,8 +83,8 @@ def _fold_problems(paths: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def tool_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each verb's answer as tools of MCP give it: an object, complete in itself."""
-    named, used = schemas_of(every_answer(), _DEFS + "{model}")
+    """The JSON Schema of what each verb and each tool of MCP answers there: an object, complete in itself."""
+    named, used = schemas_of({**every_answer(), **shapes.TOOLS}, _DEFS + "{model}")
     found = {}
     for name, schema in named.items():
         if _is_list(schema):

@@ -84,9 +84,12 @@ class Gate:
             state = scope.setdefault("state", {})
             state["request_id"] = request_id
             _require_one_reading(scope)
-            if _needs_key(scope):
+            address = (scope.get("client") or ("",))[0]
+            if not _needs_key(scope):
+                self._door.glance(address)
+            else:
                 authorization = header(scope["headers"], b"authorization")
-                caller = self._door.identify((scope.get("client") or ("",))[0], authorization)
+                caller = self._door.identify(address, authorization)
                 state["caller"], state["stays"] = caller, partial(self._door.stays, caller, authorization)
                 answer.taken = self._door.rates.take(caller)
                 answer.rate = self._door.rates
