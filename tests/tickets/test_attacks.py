@@ -7,15 +7,15 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from fairlead.errors import ConflictError, RefusedError, SchemaNewerError, StoreFullError
+from fairlead.errors import ConflictError, InvalidInputError, RefusedError, SchemaNewerError, StoreFullError
 from fairlead.tickets.claims import claim_next, claim_these
 from fairlead.tickets.doctor import examine, mend
-from fairlead.tickets.port import Operation
+from fairlead.tickets.port import EntryDraft, Operation
 from fairlead.tickets.service import TicketService
 from tests.tickets.boards import git, open_board, repository
 
@@ -428,4 +428,86 @@ def test_a_write_that_the_system_refuses_half_way_leaves_nothing(board: Path, mo
             else:
                 assert is_whole(service, f"full{allowed}", counter)
     assert examine(service.board) == []
+    service.close()
+
+
+def test_a_disk_too_full_for_index_and_history_loses_no_ticket(board: Path) -> None:
+    service = open_board(board)
+    first = service.create("ticket", {"title": "before"}).id
+    for part in (service.board.index, service.board.shared):
+        # SQLite's own limit refuses a page more, with the error of a full disk.
+        part.execute(f"PRAGMA max_page_count={part.rows('PRAGMA page_count')[0][0]}")
+    result = service.apply(
+        [Operation("create", values={"title": f"during {n}", "description": "word " * 4000}) for n in range(5)]
+    )
+    assert result.success
+    service.update(first, {"description": "long " * 4000})
+    # Whoever comes next finds everything, and hears of everything.
+    again = open_board(board)
+    assert again.count() == 6
+    assert len(again.search("during")) == 5
+    assert [row["id"] for row in again.search("long")] == [first]
+    assert {row[3] for row in again.board.shared.events(types=["ticket.created"])} == {
+        row["id"] for row in again.rows()
+    }
+    assert examine(again.board) == []
+    service.close()
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "a/b", "/etc/x", ".hidden", "x.md", "readme", "con", "a..b", "dot.", "-x", "ü", "x" * 65, "a\0b"]
+)
+def test_no_identifier_leads_out_of_the_folder(board: Path, name: str) -> None:
+    service = open_board(board)
+    with pytest.raises(InvalidInputError, match="cannot be used"):
+        service.create("ticket", {"title": "one"}, id=name)
+    thing = service.create("ticket", {"title": "two"}, id="two")
+    result = service.apply(
+        [Operation("update", "two", entries=[EntryDraft("comment", {"text": "x"}, name)])], atomic=False
+    )
+    service.update("two", add={"labels": [f"../{name}".replace("\0", "")[:60]]})
+    inside = {path.parent for path in board.rglob("*") if path.is_file() and ".git" not in path.parts}
+    assert inside == {board / ".tickets", board / ".tickets" / thing.id}
+    assert result.success == (name in ("x.md", "readme", "con", "a..b", "dot."))
+    assert examine(service.board) == []
+    service.close()
+
+
+def test_an_entry_of_a_newer_format_keeps_its_ticket_from_being_written(board: Path) -> None:
+    service = open_board(board)
+    thing = service.create("ticket", {"title": "one"}).id
+    service.add_entry(thing, "comment", text="from the future")
+    [path] = (board / ".tickets" / thing).glob("*-comment-*.md")
+    path.write_text(path.read_text().replace("version: 1", "version: 2"))
+    assert service.get(thing).comments[0].text == "from the future"
+    with pytest.raises(SchemaNewerError):
+        service.update(thing, {"title": "two"})
+    service.close()
+
+
+def test_questions_of_a_great_board_go_through_its_indexes(board: Path) -> None:
+    service = open_board(board)
+    service.apply([Operation("create", values={"title": f"t{n}"}, add={"labels": [f"l{n}"]}) for n in range(20)])
+    asked: list[tuple[str, list[object]]] = []
+    plain = service.board.rows
+
+    def noting(sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        asked.append((sql, list(parameters)))
+        return plain(sql, parameters)
+
+    service.board.rows = noting
+    service.rows(limit=10)
+    service.ready(limit=10)
+    service.blocked(limit=10)
+    service.resolve(service.rows(limit=1)[0]["id"][:4])
+    plans = [
+        (sql, step[3])
+        for sql, parameters in asked
+        for step in service.board.index.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
+    ]
+    # Neither all things, nor all labels or links of the board, are gone through for one page of it.
+    walked = [(sql, step) for sql, step in plans if step.startswith("SCAN") or step.endswith("(board=?)")]
+    assert walked == []
+    assert len(plans) > 6
     service.close()

@@ -65,19 +65,6 @@ class Retried(TypedDict):
     left: list[Left]
 
 
-class Submitted(Job):
-    """``known`` says that the same was waiting or in progress already."""
-
-    known: bool
-
-
-class Ingested(TypedDict):
-    """What was accepted; each job can be followed by its id, all of them by the batch."""
-
-    batch: str
-    jobs: list[Submitted]
-
-
 class Watch(TypedDict):
     """A watched address. ``every`` is in seconds, ``found`` counts items, ``error`` says why the last look failed."""
 
@@ -100,10 +87,23 @@ class Watch(TypedDict):
     created: str
 
 
+class Submitted(Job):
+    """``known`` says that the same was waiting or in progress already."""
+
+    known: bool
+
+
+class Ingested(TypedDict):
+    """What was accepted; each job can be followed by its id, all of them by the batch."""
+
+    batch: str
+    jobs: list[Submitted]
+
+
 ANSWERS: Mapping[str, Any] = {
-    "ingest": Ingested,
     "watch.list": Items[Watch],
     "watch.remove": Watch,
+    "ingest": Ingested,
     "jobs.list": Jobs,
     "jobs.show": Job,
     "jobs.retry": Retried,
