@@ -431,6 +431,36 @@ def test_a_write_that_the_system_refuses_half_way_leaves_nothing(board: Path, mo
     service.close()
 
 
+def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = open_board(board)
+    counter = service.create("ticket", {"title": "none"}).id
+    real = os.rename
+    refused = 0
+    for allowed in range(1, 9):
+        left = allowed
+
+        def failing(source: str, target: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(5, "Input/output error", source)
+            real(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", failing)
+            try:
+                service.apply(batch(f"io{allowed}", counter))
+            except StoreFullError:
+                refused += 1
+                assert not is_whole(service, f"io{allowed}", counter)
+                assert examine(service.board) == []
+                assert not [*(board / ".tickets").rglob(".*.new")]
+            else:
+                assert is_whole(service, f"io{allowed}", counter)
+    assert refused >= 4
+    service.close()
+
+
 def test_a_disk_too_full_for_index_and_history_loses_no_ticket(board: Path) -> None:
     service = open_board(board)
     first = service.create("ticket", {"title": "before"}).id
