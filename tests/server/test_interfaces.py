@@ -180,7 +180,7 @@ def test_clients_of_openai_are_answered(tmp_path: Path) -> None:
             epic = await client.post("/api/team/coordinate-epic", json={"title": "x"})
             assert epic.status_code == 501 and epic.json()["remedy"]
             board = (await client.get("/api/monitoring/dashboard")).json()
-            assert board["team_overview"]["runs"] == 0 and board["performance_metrics"]["success_rate"] is None
+            assert board["team_overview"]["tasks_in_progress"] == 0 and board["missing"]["quality"]
             assert "fairlead_store_commits_total" in (await client.get("/metrics")).text
 
     run(story())

@@ -40,7 +40,8 @@ class JobRequest(NamedTuple):
     """What is to be taken in.
 
     ``address`` is a URL or an absolute path; ``source`` the name of the source that has to take it, or empty.
-    ``options`` are ``name`` (collection in memory), ``redact``, ``limit`` (items of a channel or feed) and ``title``.
+    ``options`` are ``name`` (collection in memory), ``redact``, ``overlap`` (sentences that a passage shares with the
+    one before), ``limit`` (items of a channel or feed) and ``title``.
     """
 
     address: str

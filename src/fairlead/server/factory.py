@@ -19,16 +19,18 @@ from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
 from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
-from fairlead.server.auth import Authority
 from fairlead.server.carrying import Carrying
 from fairlead.server.desk import Desk
 from fairlead.server.document import complete_document
+from fairlead.server.door import Door
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
+from fairlead.server.ingesting import Ingesting
 from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
+from fairlead.server.monitoring import Monitoring
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
@@ -57,6 +59,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     Runs(desk)
     Knowing(desk)
     Agents(desk)
+    Ingesting(desk)
     try:
         yield desk
     finally:
@@ -79,12 +82,13 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
             redoc_url=None,
         )
         app.desk, app.feed = desk, feed
-        authority = Authority(lead.database, lead.settings, lead.clock)
+        door = Door(lead)
         _add_failures(app)
         add_streams(app, desk, feed)
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
-        add_socket(app, desk, feed, authority)
+        Monitoring(desk).add(app)
+        add_socket(app, desk, feed, door)
         carrying = Carrying(desk)
         desk.lines_out["memory.export"] = carrying.export
         desk.lines_in["memory.import"] = carrying.take_in
@@ -102,7 +106,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
                 allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id"],
                 expose_headers=["etag", "retry-after", "x-request-id"],
             )
-        app.add_middleware(Gate, desk=desk, authority=authority, upload_bytes=UPLOAD_BYTES)
+        app.add_middleware(Gate, door=door, upload_bytes=UPLOAD_BYTES)
         yield app
 
 

@@ -8,24 +8,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
 from fairlead.errors import FairleadError, InternalError, RateLimitedError
 from fairlead.ids import new_id
-from fairlead.server.access import Caller
-from fairlead.server.auth import Authority
-from fairlead.server.desk import Desk
+from fairlead.server.door import Door
 from fairlead.server.problems import (
     BadRequestError,
     NotReadableError,
     TooLargeError,
-    UnauthorisedError,
     problem_bytes,
     problem_headers,
 )
-from fairlead.server.rates import Buckets, Taken
+from fairlead.server.rates import Rates, Taken
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -54,16 +52,12 @@ _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Gate:
-    """Wraps the application. After it, ``scope["state"]`` holds ``caller`` and ``request_id``."""
+    """Wraps the application. After it, ``scope["state"]`` holds ``caller``, ``request_id``, and ``stays``, which
+    says whether the caller may still."""
 
-    def __init__(self, app: App, desk: Desk, authority: Authority, *, upload_bytes: int) -> None:
-        settings, clock = desk.lead.settings, desk.lead.clock
+    def __init__(self, app: App, door: Door, *, upload_bytes: int) -> None:
         self._app = app
-        self._desk = desk
-        self._authority = authority
-        self._rates = Buckets(settings.rate_limit, settings.rate_burst, clock)
-        # Whoever fails to name a caller is slowed down by address, so that guessing keys leads nowhere.
-        self._failures = Buckets(1.0, 30, clock)
+        self._door = door
         self._most = MOST_BODY
         self._most_upload = upload_bytes
 
@@ -78,9 +72,11 @@ class Gate:
             state["request_id"] = request_id
             _require_one_reading(scope)
             if _needs_key(scope):
-                state["caller"] = caller = self.identify(scope)
-                answer.taken = self._rates.take(caller.id)
-                answer.rate = self._rates
+                authorization = header(scope["headers"], b"authorization")
+                caller = self._door.identify((scope.get("client") or ("",))[0], authorization)
+                state["caller"], state["stays"] = caller, partial(self._door.stays, caller, authorization)
+                answer.taken = self._door.rates.take(caller)
+                answer.rate = self._door.rates
                 if not answer.taken.allowed:
                     raise RateLimitedError(
                         "too many requests with this key.", remedy="Wait.", retry_after=answer.taken.wait
@@ -93,19 +89,6 @@ class Gate:
         except Exception:  # noqa: BLE001 - the caller gets a problem document, the log gets the fault
             _log.exception("request %s failed", request_id)
             await answer.problem(InternalError("the server failed.", remedy="Its log says why."))
-
-    def identify(self, scope: Scope) -> Caller:
-        """The caller of a connection; slows down an address that keeps naming nobody."""
-        address = (scope.get("client") or ("",))[0]
-        try:
-            return self._authority.identify(header(scope["headers"], b"authorization"))
-        except UnauthorisedError:
-            taken = self._failures.take(address)
-            if not taken.allowed:
-                raise RateLimitedError(
-                    "too many requests without a valid key.", remedy="Wait.", retry_after=taken.wait
-                ) from None
-            raise
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """Refuses a body that is announced or turns out too large."""
@@ -141,7 +124,7 @@ class _Answer:
         self._begun = False
         self._began = time.perf_counter()
         self.taken: Taken | None = None
-        self.rate: Buckets | None = None
+        self.rate: Rates | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

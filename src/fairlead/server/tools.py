@@ -24,6 +24,10 @@ from fairlead.verbs.table import param_schema
 _VERBS: Mapping[str, tuple[str, ...]] = {
     "run": ("target", "inputs", "model", "permissions", "key"),
     "ask": ("question", "name"),
+    "ingest": ("urls", "uploads", "text", "title", "tags", "name"),
+    "jobs.list": ("status", "batch", "limit", "before"),
+    "jobs.show": ("job",),
+    "jobs.retry": ("job", "every"),
     "trace": ("run",),
     "events": ("after", "subject", "type", "limit"),
     "runs.list": ("state", "name", "limit", "cursor"),

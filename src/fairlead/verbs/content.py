@@ -126,6 +126,7 @@ def ingest(
     source: str = "",
     name: str | None = None,
     redact: bool = False,
+    overlap: int = 0,
     limit: int | None = None,
     priority: str = "medium",
     wait: bool = True,
@@ -140,6 +141,7 @@ def ingest(
         "source": source,
         "name": name,
         "redact": redact,
+        "overlap": overlap,
         "limit": limit,
         "priority": priority,
     }
@@ -177,6 +179,7 @@ VERBS: tuple[Verb, ...] = (
             Param("source", "str", "the source that has to take it, where several could"),
             Param("name", "str", "collection in memory; `content` unless stated"),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("overlap", "int", "sentences, up to two, that a passage shares with the one before", default=0),
             Param("limit", "int", "newest items of a channel or feed"),
             Param(
                 "priority", "str", "what is done first", default="medium", choices=("low", "medium", "high", "critical")

@@ -10,7 +10,6 @@ from fairlead.events import draft
 from fairlead.ids import new_id
 from fairlead.memory import Memory, NewEntry, Renewal
 from fairlead.pipeline.intake.fetching import Content
-from fairlead.pipeline.intake.understanding import fingerprint_of
 from fairlead.pipeline.sources import START, Position, Record
 from fairlead.store import Database
 from fairlead.store.database import Reader, Transaction
@@ -50,7 +49,11 @@ class Knowledge:
         item = await self._held(job, job.address)
         if item is None or "position" not in item.record:
             return START
-        as_now = fingerprint_of(item.checksum, redact=bool(job.options.get("redact")))
+        # Imported here: a worker leaves analysis, and what that loads, to its processes.
+        from fairlead.pipeline.intake.understanding import fingerprint_of
+
+        redact, overlap = bool(job.options.get("redact")), int(job.options.get("overlap") or 0)
+        as_now = fingerprint_of(item.checksum, redact=redact, overlap=overlap)
         return Position(**item.record["position"]) if item.fingerprint == as_now else START
 
     async def known(self, job: JobRow, source: str) -> str:
