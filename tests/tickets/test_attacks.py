@@ -485,21 +485,20 @@ def test_a_disk_too_full_for_index_and_history_loses_no_ticket(board: Path) -> N
     again.close()
 
 
-@pytest.mark.parametrize(
-    "name", ["../out", "a/b", "/etc/x", ".hidden", "x.md", "readme", "con", "a..b", "dot.", "-x", "ü", "x" * 65, "a\0b"]
-)
-def test_no_identifier_leads_out_of_the_folder(board: Path, name: str) -> None:
+def test_no_identifier_leads_out_of_the_folder(board: Path) -> None:
     service = open_board(board)
-    with pytest.raises(InvalidInputError, match="cannot be used"):
-        service.create("ticket", {"title": "one"}, id=name)
-    thing = service.create("ticket", {"title": "two"}, id="two")
-    result = service.apply(
-        [Operation("update", "two", entries=[EntryDraft("comment", {"text": "x"}, name)])], atomic=False
-    )
-    service.update("two", add={"labels": [f"../{name}".replace("\0", "")[:60]]})
+    service.create("ticket", {"title": "two"}, id="two")
+    only_things = ["x.md", "readme", "con", "a..b", "dot."]
+    for name in ["../out", "a/b", "/etc/x", ".hidden", "-x", "ü", "x" * 65, "a\0b", *only_things]:
+        with pytest.raises(InvalidInputError, match="cannot be used"):
+            service.create("ticket", {"title": "one"}, id=name)
+        draft = EntryDraft("comment", {"text": "x"}, name)
+        result = service.apply([Operation("update", "two", entries=[draft])], atomic=False)
+        # An entry's identifier stands within a file's name, so it may say more than a ticket's.
+        assert result.success == (name in only_things), name
+        service.update("two", add={"labels": [f"../{name}".replace("\0", "")[:60]]})
     inside = {path.parent for path in board.rglob("*") if path.is_file() and ".git" not in path.parts}
-    assert inside == {board / ".tickets", board / ".tickets" / thing.id}
-    assert result.success == (name in ("x.md", "readme", "con", "a..b", "dot."))
+    assert inside == {board / ".tickets", board / ".tickets" / "two"}
     assert examine(service.board) == []
     service.close()
 
