@@ -106,6 +106,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
                 for run_id in made:
                     assert (await finished(client, run_id))["result"] == "rested"
             folder = tmp_path / "home" / "uploads" / "acme" / "main"
+            assert len(made) >= 40 and len(kept) >= 20
+            assert {f.stat().st_size for f in folder.iterdir() if not f.name.startswith(".")} == {100_000}
             for path in kept:
                 assert (folder / path.removeprefix("uploads/")).stat().st_size == 100_000
 

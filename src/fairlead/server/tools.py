@@ -104,7 +104,12 @@ class Tools:
         """The tools that the caller may call."""
         tools = [self._described(name) for name, verb in self.verb_of.items() if self._may(caller, verb)]
         tools += [
-            Tool(name=name, description=text, input_schema=schema)
+            Tool(
+                name=name,
+                description=text,
+                input_schema=schema,
+                output_schema=tool_schemas().get(verb) if name == "agents_spawn_parallel" else tool_schemas()[name],
+            )
             for name, (verb, text, schema) in _OWN.items()
             if self._may(caller, verb)
         ]
