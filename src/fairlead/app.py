@@ -106,8 +106,13 @@ class Fairlead:
         if self._memory is None:
             from fairlead.memory import open_memory
 
-            self._memory = open_memory(self.database, self.clock, self.settings)
+            self._memory = open_memory(self.database, self.clock, self.settings, reranker=self._rerank)
         return self._memory
+
+    async def _rerank(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        from fairlead.gateway.reranking import rerank
+
+        return await rerank(self.gateway, question, texts)
 
     @property
     def gateway(self) -> Gateway:
@@ -279,8 +284,8 @@ class Fairlead:
             return target
         from fairlead.runtime.spec import load_template, template_names
 
-        if self._runtime is not None and target in self._runtime.workflows:
-            return self._runtime.workflows[target]
+        if self._runtime is not None and target in self._runtime.plans.workflows:
+            return self._runtime.plans.workflows[target]
         if target in template_names():
             return load_template(target)
         if target in self.agents:

@@ -100,3 +100,19 @@ def test_cypher_quotes_what_would_break_out() -> None:
     lines = to_cypher(_graph()).splitlines()
     assert len(lines) == 10
     assert r"\"quoted\"" in lines[1]
+
+
+@pytest.mark.usefixtures("tenant")
+async def test_what_is_called_by_a_name_of_several_words_is_found_by_it(memory: Memory) -> None:
+    """Every other entry has the plain words of the question more often."""
+    for n in range(40):
+        await memory.remember(f"A statement of a statement, number {n}, states the statement.")
+    await memory.remember("It wraps a block.", entities=["with statement"])
+    (best,) = await memory.recall("What does the with statement do?", k=1)
+    assert best.entry.content == "It wraps a block."
+    assert best.why["named"] == 1
+    for n in range(20):
+        await memory.remember(f"Anna Smith did number {n}.", entities=["Anna Smith"])
+    assert all("named" not in hit.why for hit in await memory.recall("What did Anna Smith do?"))
+    await memory.remember("It is alone.", entities=["statement"])
+    assert all("named" not in hit.why for hit in await memory.recall("What is a statement?"))

@@ -35,7 +35,7 @@ folder, start = Path(sys.argv[1]), int(sys.argv[2])
 if ann_available():
     index._SAVED_SHARE = -1.0
     make = lambda d, n: AnnVectors(d, exact_most=50)
-    asking.NamespaceIndex = lambda path, make_embedded, make_target: index.NamespaceIndex(path, make)
+    asking.NamespaceIndex = lambda path, *others: index.NamespaceIndex(path, make)
 vectors = clustered(4000, 16, seed=start % 1000)
 
 async def main():
@@ -90,7 +90,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(
     if ann_available():
         assert list((tmp_path / "indexes").glob("*.vectors"))
 
-        def make(path: Path | None, make_embedded: object, make_target: object) -> index.NamespaceIndex:
+        def make(path: Path | None, *others: object) -> index.NamespaceIndex:
             return index.NamespaceIndex(path, lambda d, n: AnnVectors(d, exact_most=50))
 
         monkeypatch.setattr(asking, "NamespaceIndex", make)

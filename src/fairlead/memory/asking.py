@@ -57,8 +57,10 @@ class Asking:
         self._unsubscribe = database.bus.subscribe(self._invalidate, CHANGING)
 
     def close(self) -> None:
-        """Stops listening for changes and lets go of the second tier."""
+        """Stops listening for changes and lets go of the second tier and of indexes elsewhere."""
         self._unsubscribe()
+        for index in self._indexes.values():
+            index.close()
         if self.shared is not None:
             self.shared.close()
 
@@ -109,12 +111,16 @@ class Asking:
         index = self._indexes.get(namespace)
         if index is None:
             index = self._indexes[namespace] = NamespaceIndex(
-                self._path(namespace), self.plan.make_embedded, lambda target, d: self.plan.make(target, d, namespace)
+                self._path(namespace),
+                self.plan.make_embedded,
+                lambda target, d: self.plan.make(target, d, namespace),
+                lambda target: self.plan.make_words(target, namespace),
             )
         self._indexes.move_to_end(namespace)
         total = sum(one.size for one in self._indexes.values()) if len(self._indexes) > 1 else 0
         while total > _INDEX_BYTES and len(self._indexes) > 1:
             _, dropped = self._indexes.popitem(last=False)
+            dropped.close()
             total -= dropped.size
         return index
 

@@ -69,8 +69,8 @@ class Hit(NamedTuple):
     """An entry that was recalled.
 
     ``score`` orders the hits. ``why`` holds each term that speaks for it, as a value from 0 to 1: ``lexical``,
-    ``semantic``, ``graph``, ``recency``, ``outcome``. ``source`` is the entry's; ``offsets`` are the (start, end)
-    characters of its content where words of the query stand.
+    ``hashed``, ``semantic``, ``graph``, ``named``, ``context``, ``recency``, ``outcome``. ``source`` is the entry's;
+    ``offsets`` are the (start, end) characters of its content where words of the query stand.
     """
 
     entry: Entry

@@ -17,7 +17,8 @@ class Weights(NamedTuple):
 
     ``lexical``, ``hashed`` and ``semantic`` make up the similarity; ``echo`` is likeness to what was found first,
     ``before`` and ``after`` let an entry share in its neighbours of the same source, ``graph`` is nearness in the
-    graph. ``outcome`` and ``recency`` are added to the similarity, whose share is what they leave of one.
+    graph, ``named`` that the question calls something by the several words of a name that the entry is filed under.
+    ``outcome`` and ``recency`` are added to the similarity, whose share is what they leave of one.
     """
 
     lexical: float = 0.5
@@ -27,6 +28,7 @@ class Weights(NamedTuple):
     before: float = 0.4
     after: float = 0.2
     graph: float = 0.25
+    named: float = 1.5
     outcome: float = 0.3
     recency: float = 0.02
 

@@ -177,6 +177,6 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def seeds_of(rows: GraphRows, text: str) -> list[int]:
+def seeds_of(rows: GraphRows, text: str) -> list[EntityRow]:
     """The entities that a question names."""
-    return [row.id for row in rows.named(dict.fromkeys(names_in(text)))] if stems(text) else []
+    return rows.named(dict.fromkeys(names_in(text))) if stems(text) else []

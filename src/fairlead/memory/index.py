@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fairlead.errors import UnavailableError
 from fairlead.memory.ann import AnnVectors, make_vectors
 from fairlead.memory.dense import VectorIndex, VectorRow
-from fairlead.memory.likeness import SAMPLE, Rarity
-from fairlead.memory.moving import MovingVectors
-from fairlead.memory.postings import Postings, WordRow
+from fairlead.memory.likeness import SAMPLE, Features, Rarity
+from fairlead.memory.moving import MovingVectors, MovingWords
+from fairlead.memory.postings import Postings, WordIndex, WordRow
 from fairlead.store.memory import Scope
 from fairlead.store.memory_statements import NamespaceRow
+
+_log = logging.getLogger(__name__)
 
 _FEATURES_PER_ENTRY = 64
 _REGROWTH = 8
@@ -23,6 +27,9 @@ MakeVectors = Callable[[int, int], VectorIndex]
 
 MakeTarget = Callable[[str, int], VectorIndex]
 """(name of a target, dimensions) -> an index that a namespace can move to."""
+
+MakeWords = Callable[[str], WordIndex | None]
+"""Name of a target -> an index of words there, None for a target of vectors alone."""
 
 
 class NamespaceIndex:
@@ -36,16 +43,21 @@ class NamespaceIndex:
         path: Path | None = None,
         make_vectors: MakeVectors = make_vectors,
         make_target: MakeTarget | None = None,
+        make_words: MakeWords | None = None,
     ) -> None:
         self.lock = threading.Lock()
         self.stamp = -1
         self.postings = Postings()
+        self.words: WordIndex = self.postings
         self.rarity: Rarity | None = None
+        self.features = Features()
+        self.has_graph = False
         self.vectors: VectorIndex | None = None
         self.model: str | None = None
         self._embedded: VectorIndex | None = None
         self._make_vectors = make_vectors
         self._make_target = make_target
+        self._make_words = make_words
         self._path = path
         self._rarity_for = 0
         self._unsaved = 0
@@ -54,7 +66,7 @@ class NamespaceIndex:
     def size(self) -> int:
         """Bytes that it holds."""
         rarity = self.rarity.size if self.rarity else 0
-        return self.postings.size + rarity + (self.vectors.size if self.vectors else 0)
+        return self.postings.size + rarity + self.features.size + (self.vectors.size if self.vectors else 0)
 
     def catch_up(self, scope: Scope, facts: NamespaceRow) -> None:
         """Reads what was stamped after the last time. Rows that change meanwhile are read the next time."""
@@ -65,12 +77,59 @@ class NamespaceIndex:
                 return
             between = (self.stamp, facts.changed)
             gone = [int(r[0]) for r in scope.rows("memory_tombstones", "seq", "stamp > ? AND stamp <= ?", between)]
-            columns = "seq, length, words"
-            rows = [WordRow(*r) for r in scope.rows("memory_features", columns, "stamp > ? AND stamp <= ?", between)]
-            self.postings.apply(rows, gone)
+            rows = self._take_words(scope, between, gone)
             self._learn_rarity(scope, [row.seq for row in rows])
+            self.has_graph = bool(scope.rows("memory_entities", "1", tail="LIMIT 1"))
             self._take_vectors(scope, facts, self.stamp, gone)
             self.stamp = facts.changed
+
+    def _take_words(self, scope: Scope, between: tuple[int, int], gone: Sequence[int]) -> list[WordRow]:
+        columns = "seq, length, words, grams" if self.features.complete else "seq, length, words"
+        found = scope.rows("memory_features", columns, "stamp > ? AND stamp <= ?", between)
+        rows = [WordRow(*r[:3]) for r in found]
+        self.postings.apply(rows, gone)
+        self._move_words(scope, rows, gone)
+        self.features.apply(((int(r[0]), bytes(r[3])) for r in found if len(r) > 3), gone)
+        return rows
+
+    def _move_words(self, scope: Scope, rows: Sequence[WordRow], gone: Sequence[int]) -> None:
+        """Begins, continues or takes back the words' move to a target that has a place for them."""
+        row = scope.move()
+        if row is None or self._make_words is None:
+            self._stay()
+            return
+        target, share = row
+        try:
+            if isinstance(self.words, MovingWords):
+                self.words.apply(rows, gone)
+            else:
+                self.words = self._begin_move(scope, self._make_words(target))
+        except UnavailableError as exc:
+            # What it has missed it is told when the move begins anew, with the next change.
+            _log.warning("%s The present index answers instead.", exc)
+            self._stay()
+        if isinstance(self.words, MovingWords):
+            self.words.set_share(share)
+
+    def _stay(self) -> None:
+        if isinstance(self.words, MovingWords):
+            self.words.close()
+        self.words = self.postings
+
+    def close(self) -> None:
+        """Lets go of connections to other indexes."""
+        self._stay()
+        if isinstance(self.vectors, MovingVectors):
+            self.vectors.close()
+            self.vectors = self._embedded
+
+    def _begin_move(self, scope: Scope, other: WordIndex | None) -> WordIndex:
+        if other is None:
+            return self.postings
+        every = [WordRow(*r) for r in scope.rows("memory_features", "seq, length, words")]
+        there = {row.seq for row in every}
+        other.apply(every, [n for n in other.numbers().tolist() if n not in there])
+        return MovingWords(self.postings, other)
 
     def _learn_rarity(self, scope: Scope, fresh: Sequence[int]) -> None:
         entries = self.postings.count
@@ -105,6 +164,7 @@ class NamespaceIndex:
         row = scope.move()
         if row is None or self._make_target is None or facts.dimensions is None or self._embedded is None:
             if isinstance(self.vectors, MovingVectors):
+                self.vectors.close()
                 self.vectors = self._embedded
             return
         target, share = row
@@ -114,7 +174,7 @@ class NamespaceIndex:
             there = {int(r[0]) for r in every}
             other.apply([VectorRow(*r) for r in every], [n for n in other.numbers().tolist() if n not in there])
             self.vectors = MovingVectors(self._embedded, other)
-        self.vectors.share = share
+        self.vectors.set_share(share)
 
     def _load(self, model: str) -> int:
         """The stamp up to which a saved index knows the vectors; -1 without one."""

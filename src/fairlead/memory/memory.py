@@ -20,6 +20,7 @@ from fairlead.memory.learning import Sample, learn_weights, moved_success
 from fairlead.memory.plan import IndexPlan
 from fairlead.memory.recalling import Question
 from fairlead.memory.renewing import Renewal, renewing
+from fairlead.memory.reranking import Reranker, reranked
 from fairlead.memory.space import Space
 from fairlead.memory.tiers import LocalTier, SharedTier
 from fairlead.memory.upkeep import Upkeep
@@ -40,7 +41,8 @@ class Memory:
     """What one store remembers. Every call works in ``tenant:workspace:name`` of the current tenant.
 
     ``embedder`` adds dense vectors to the built-in ones; ``privacy`` sees every entry before it is stored;
-    ``indexes`` says where indexes live; ``local`` and ``shared`` are the tiers in front of recall. All methods raise
+    ``indexes`` says where indexes live; ``local`` and ``shared`` are the tiers in front of recall; ``reranker`` reads
+    the best hits where a recall asks for it. All methods raise
     :class:`TenantMissingError` outside ``use_tenant``, and what the store raises.
     """
 
@@ -54,10 +56,12 @@ class Memory:
         indexes: IndexPlan | None = None,
         local: LocalTier | None = None,
         shared: SharedTier | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._privacy = privacy
+        self._reranker = reranker
         self._asking = Asking(
             database,
             clock,
@@ -213,13 +217,15 @@ class Memory:
         min_score: float = 0.0,
         diversity: float = 0.0,
         certain: float = 1.1,
+        rerank: int = 0,
     ) -> Hits:
         """The ``k`` entries that answer ``query`` best, best first, each with the reasons and its source.
 
         Only entries with all ``tags``, one of ``content_types``, one of ``sources``, and created from ``since`` until
         ``until`` are considered. ``diversity`` from 0 to 1 trades score against likeness to the hits before. With
         ``certain`` up to 1, the embedding model is asked only when the built-in terms do not set their best hit apart
-        by that margin. Empty when nothing fits or ``query`` has no words.
+        by that margin. With ``rerank`` the best so many hits are read by the reranker, whose scores become theirs, and
+        the ``k`` best of those are given. Empty when nothing fits or ``query`` has no words.
         """
         place = self._place(name)
         if k < 1:
@@ -228,8 +234,18 @@ class Memory:
             remedy = "0 keeps the order of the scores."
             raise InvalidInputError(f"diversity is {diversity}, but must be from 0 to 1.", remedy=remedy)
         selection = make_selection(tags, content_types, sources, since, until)
-        question = Question(place.tenant, name, query, k, selection, min_score, place.now, diversity, certain)
-        return await self._asking.answer(question)
+        if rerank and self._reranker is None:
+            raise InvalidInputError(
+                "rerank was asked for, but nothing here can read the hits.",
+                remedy="Give the memory a reranker, or use that of an opened Fairlead.",
+                field="rerank",
+            )
+        most = max(k, rerank) if rerank else k
+        question = Question(place.tenant, name, query, most, selection, min_score, place.now, diversity, certain)
+        hits = await self._asking.answer(question)
+        if not rerank or self._reranker is None or len(hits) < 2:
+            return hits[:k]
+        return (await reranked(hits[:rerank], query, self._reranker))[:k]
 
     async def warm(self, *, name: str = "default") -> None:
         """Loads a namespace's index now, so that the first question does not wait for it."""

@@ -8,16 +8,25 @@ from fairlead.clock import Clock
 from fairlead.memory.dense import Embedder
 from fairlead.memory.memory import Memory
 from fairlead.memory.plan import plan_in
+from fairlead.memory.reranking import Reranker
 from fairlead.memory.tiers import SharedTier
 from fairlead.settings import Settings
 from fairlead.store.database import Database
 
 
-def open_memory(database: Database, clock: Clock, settings: Settings, *, load_most: int | None = None) -> Memory:
+def open_memory(
+    database: Database,
+    clock: Clock,
+    settings: Settings,
+    *,
+    load_most: int | None = None,
+    reranker: Reranker | None = None,
+) -> Memory:
     """A :class:`Memory` over ``database``. Raises :class:`MissingDependencyError` when a setting asks for an extra
     that is not installed.
 
     ``load_most`` is the size up to which a question loads a namespace's index; a process that asks once gives it.
+    ``reranker`` reads the best hits where a recall asks for it.
     """
     home = Path(settings.home)
     embedder: Embedder | None = None
@@ -31,4 +40,4 @@ def open_memory(database: Database, clock: Clock, settings: Settings, *, load_mo
 
         shared = RedisTier(settings.memory_redis, clock.monotonic)
     plan = plan_in(home, postgres=settings.memory_postgres, load_most=load_most)
-    return Memory(database, clock=clock, embedder=embedder, indexes=plan, shared=shared)
+    return Memory(database, clock=clock, embedder=embedder, indexes=plan, shared=shared, reranker=reranker)

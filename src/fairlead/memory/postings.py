@@ -8,12 +8,12 @@ logarithmic (O'Neil et al., "The Log-Structured Merge-Tree", 1996). Numpy is imp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fairlead.memory.lexical import K1, B, inverse_document_frequency
 
 _MERGE_RATIO = 4
-_TERMS_MOST = 24
+TERMS_MOST = 24
 """Query terms that are scored, the rarest first."""
 
 
@@ -24,7 +24,7 @@ class Segment:
     ``keys[i]`` stand in ``entries[starts[i]:starts[i + 1]]`` (positions in ``seqs``) with their ``counts``.
     """
 
-    __slots__ = ("alive", "counts", "entries", "keys", "lengths", "seqs", "starts")
+    __slots__ = ("_normed", "alive", "counts", "entries", "keys", "lengths", "seqs", "starts")
 
     def __init__(self, seqs: Any, lengths: Any, entries: Any, words: Any, counts: Any) -> None:
         """``entries``, ``words`` and ``counts`` are parallel: one posting each, in any order."""
@@ -32,6 +32,7 @@ class Segment:
 
         self.seqs = seqs
         self.lengths = lengths
+        self._normed: tuple[float, Any] | None = None
         self.alive = np.ones(len(seqs), dtype=bool)
         order = np.argsort(words, kind="stable")
         ordered = words[order]
@@ -50,13 +51,38 @@ class Segment:
         arrays = (self.seqs, self.lengths, self.alive, self.entries, self.counts, self.keys, self.starts)
         return int(sum(a.nbytes for a in arrays))
 
-    def span(self, word: int) -> tuple[int, int]:
-        """Where the postings of a word begin and end."""
-        # A plain integer would make numpy widen all keys before it looks.
-        at = int(self.keys.searchsorted(self.keys.dtype.type(word)))
-        if at == len(self.keys) or self.keys[at] != word:
-            return 0, 0
-        return int(self.starts[at]), int(self.starts[at + 1])
+    def spans(self, words: Any) -> tuple[Any, Any]:
+        """Where the postings of each word begin and end."""
+        import numpy as np
+
+        if not len(self.keys):
+            return np.zeros(len(words), np.int64), np.zeros(len(words), np.int64)
+        at = self.keys.searchsorted(words)
+        at[at == len(self.keys)] = 0
+        begins, ends = self.starts[at], self.starts[at + 1]
+        return begins, np.where(self.keys[at] == words, ends, begins)
+
+    def scores(self, begins: Any, ends: Any, weights: Any, mean: float) -> Any:
+        """Sums of weight * count / (count + norm) over the postings of some words, of every entry."""
+        import numpy as np
+
+        spans = list(zip(begins.tolist(), ends.tolist(), strict=True))
+        if not any(begin < end for begin, end in spans):
+            return np.zeros(len(self), np.float32)
+        entries = np.concatenate([self.entries[begin:end] for begin, end in spans])
+        counts = np.concatenate([self.counts[begin:end] for begin, end in spans]).astype(np.float32)
+        parts = np.repeat(weights.astype(np.float32), ends - begins) * counts
+        parts /= counts + self._norms(mean).take(entries)
+        return np.bincount(entries, parts, len(self)).astype(np.float32)
+
+    def _norms(self, mean: float) -> Any:
+        """What BM25 adds to a count for each entry's length, remembered until the mean length changes."""
+        import numpy as np
+
+        kept = self._normed
+        if kept is None or kept[0] != mean:
+            kept = self._normed = (mean, self.lengths * np.float32(K1 * B / mean) + np.float32(K1 * (1 - B)))
+        return kept[1]
 
     def postings(self) -> tuple[Any, Any, Any]:
         """(entries, words, counts) of living entries, as the constructor takes them, entries renumbered."""
@@ -78,8 +104,32 @@ class WordRow(NamedTuple):
     words: bytes
 
 
+class WordScan(Protocol):
+    """The scores of one question, as shares of the most that any entry could reach, 0 to 1.
+
+    ``best`` gives the numbers of the best ``most`` entries, unordered, among ``allowed`` (a sorted array of numbers, or
+    None for all); ``shares`` those of given entries, in their order, 0 for one that is not here.
+    """
+
+    def best(self, most: int, allowed: Any = None) -> Any: ...
+    def shares(self, numbers: Any) -> Any: ...
+
+
+class WordIndex(Protocol):
+    """What ranks the entries of one namespace by the words of a question, with BM25.
+
+    ``apply`` takes in new or changed rows and removes numbers; ``scan`` begins a question (term -> word id). Every
+    adapter passes ``fairlead.testing.words.check_word_index``.
+    """
+
+    def apply(self, rows: Sequence[WordRow], gone: Iterable[int]) -> None: ...
+    def scan(self, terms: Mapping[str, int]) -> WordScan: ...
+    def numbers(self) -> Any: ...
+    def close(self) -> None: ...
+
+
 class Postings:
-    """BM25 over the living entries of one namespace."""
+    """BM25 over the living entries of one namespace, in memory."""
 
     def __init__(self) -> None:
         self.segments: tuple[Segment, ...] = ()
@@ -102,6 +152,15 @@ class Postings:
             self.count += len(rows)
             self.words += sum(row.length for row in rows)
 
+    def numbers(self) -> Any:
+        """The sorted numbers of the living entries."""
+        import numpy as np
+
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(s.seqs[s.alive] for s in self.segments)]))
+
+    def close(self) -> None:
+        """Nothing of it is outside of this process."""
+
     def _kill(self, numbers: Sequence[int]) -> None:
         import numpy as np
 
@@ -114,46 +173,27 @@ class Postings:
             self.count -= len(hit)
             self.words -= int(segment.lengths[hit].sum())
 
-    def weights(self, terms: Mapping[str, int]) -> dict[str, float]:
-        """Inverse document frequency of terms (term -> word id) in this namespace."""
-        weights = {}
-        for term, word in terms.items():
-            documents = 0
-            for segment in self.segments:
-                begin, end = segment.span(word)
-                documents += end - begin
-            weights[term] = inverse_document_frequency(self.count, min(documents, self.count))
-        return weights
-
-    def scan(self, terms: Mapping[str, int], weights: Mapping[str, float]) -> Scan:
-        """BM25 of every entry for terms (term -> word id) with their weights, the rarest terms only."""
-        rare = sorted(terms, key=lambda term: -weights[term])[:_TERMS_MOST]
-        chosen = [(terms[t], weights[t]) for t in rare]
-        scored = [(segment, self._scores(segment, chosen)) for segment in self.segments if len(segment)]
-        return Scan(scored, sum(weights.values()) * (K1 + 1) or 1.0)
-
-    def _scores(self, segment: Segment, terms: Iterable[tuple[int, float]]) -> Any:
+    def scan(self, terms: Mapping[str, int]) -> Scan:
+        """BM25 of every entry for terms (term -> word id), the rarest of them only."""
         import numpy as np
 
-        scores = np.zeros(len(segment), np.float32)
+        words = np.fromiter(terms.values(), np.uint32, len(terms))
+        found = [(segment, segment.spans(words)) for segment in self.segments if len(segment)]
+        documents = sum((ends - begins for _, (begins, ends) in found), np.zeros(len(words), np.int64))
+        weights = np.array([inverse_document_frequency(self.count, n) for n in documents.tolist()])
+        chosen = np.argsort(-weights, kind="stable")[:TERMS_MOST]
         mean = self.words / max(self.count, 1) or 1.0
-        for word, weight in terms:
-            begin, end = segment.span(word)
-            if begin < end:
-                entries = segment.entries[begin:end]
-                counts = segment.counts[begin:end].astype(np.float32)
-                norm = segment.lengths[entries] * np.float32(K1 * B / mean) + np.float32(K1 * (1 - B))
-                # An entry stands once in a word's list, so adding by index does not lose anything.
-                scores[entries] += np.float32(weight * (K1 + 1)) * counts / (counts + norm)
-        return scores
+        bound = float(weights.sum()) * (K1 + 1) or 1.0
+        shares = weights[chosen] * (K1 + 1) / bound
+        scored = [(s, s.scores(begins[chosen], ends[chosen], shares, mean)) for s, (begins, ends) in found]
+        return Scan(scored)
 
 
 class Scan:
-    """The scores of one query over all segments; shares are of the most that any entry could reach, 0 to 1."""
+    """The scores of one query over all segments, as shares of the most that any entry could reach, 0 to 1."""
 
-    def __init__(self, scored: list[tuple[Segment, Any]], bound: float) -> None:
+    def __init__(self, scored: list[tuple[Segment, Any]]) -> None:
         self._scored = scored
-        self._bound = bound
 
     def best(self, most: int, allowed: Any = None) -> Any:
         """The numbers of the best ``most`` entries, unordered; ``allowed`` is a sorted array of numbers, or None."""
@@ -161,11 +201,7 @@ class Scan:
 
         numbers, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         for segment, of_segment in self._scored:
-            # Only what has a score is ordered: partitioning the many zeros along takes a hundred times as long.
-            candidates = np.flatnonzero(of_segment > 0)
-            candidates = candidates[segment.alive[candidates]]
-            if allowed is not None:
-                candidates = candidates[_contained(segment.seqs[candidates], allowed)]
+            candidates = _promising(segment, of_segment, most, allowed)
             chosen = candidates[_largest(of_segment[candidates], most)]
             numbers.append(segment.seqs[chosen])
             scores.append(of_segment[chosen])
@@ -180,7 +216,7 @@ class Scan:
             at = np.searchsorted(segment.seqs, numbers)
             at[at == len(segment)] = 0
             here = (segment.seqs[at] == numbers) & segment.alive[at]
-            shares[here] = of_segment[at[here]] / self._bound
+            shares[here] = of_segment[at[here]]
         return shares
 
 
@@ -212,6 +248,23 @@ def _merge(a: Segment, b: Segment) -> Segment:
         rank[order] = np.arange(len(order), dtype=np.int32)
         seqs, lengths, entries = seqs[order], lengths[order], rank[entries]
     return Segment(seqs, lengths, entries, words, counts)
+
+
+def _promising(segment: Segment, scores: Any, most: int, allowed: Any) -> Any:
+    """Positions of living, allowed entries with a score, among them the best ``most``.
+
+    Few entries come near the best one, so those are looked for first: ordering the many with low scores takes longer
+    than looking twice.
+    """
+    best = float(scores.max())
+    for least in (best / 2, best / 4, 0.0):
+        found = (scores > least).nonzero()[0]
+        found = found[segment.alive[found]]
+        if allowed is not None:
+            found = found[_contained(segment.seqs[found], allowed)]
+        if len(found) >= most:
+            break
+    return found
 
 
 def _contained(numbers: Any, allowed: Any) -> Any:

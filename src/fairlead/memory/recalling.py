@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ from fairlead.memory.fusion import (
 from fairlead.memory.graph import expand, seeds_of
 from fairlead.memory.index import NamespaceIndex
 from fairlead.memory.lexical import bm25_share, inverse_document_frequency, rarest
-from fairlead.memory.likeness import Vectors, one_vector
+from fairlead.memory.likeness import Rarity, Vectors, one_vector
 from fairlead.memory.words import matching_spans, query_stems, stems
 from fairlead.store.database import Reader
 from fairlead.store.memory import EVERYTHING, EntryRow, Scope, Selection, open_scope, selected_where
@@ -102,7 +103,7 @@ class _Recall:
         self.embedder = embedder
         self.weights = read_weights(facts.weights)
         self.terms = {term: word_id(term) for term in query_stems(question.text)}
-        self.scan = index.postings.scan(self.terms, index.postings.weights(self.terms))
+        self.scan = index.words.scan(self.terms)
         self.allowed = self._allowed()
 
     def found(self) -> list[_Found]:
@@ -139,8 +140,7 @@ class _Recall:
 
         if len(pool) >= self.question.k or self.index.postings.count > _SMALL or not self.terms:
             return pool
-        every = [segment.seqs[segment.alive] for segment in self.index.postings.segments]
-        numbers = np.sort(np.concatenate(every)) if every else pool
+        numbers = self.index.postings.numbers()
         return numbers if self.allowed is None else np.intersect1d(numbers, self.allowed)
 
     # ── similarity ───────────────────────────────────────────────────────────────────────────────────────────
@@ -165,13 +165,20 @@ class _Recall:
 
     def _vectors(self, pool: Any) -> tuple[Vectors, tuple[Any, Any]]:
         assert self.index.rarity is not None
-        packed = self._grams(pool.tolist())
-        vectors = Vectors(self.index.rarity, [packed.get(n, b"") for n in pool.tolist()])
-        return vectors, one_vector(self.index.rarity, pack_features(features_of(self.question.text)))
+        query = one_vector(self.index.rarity, pack_features(features_of(self.question.text)))
+        return self._vectors_of(self.index.rarity, pool.tolist()), query
 
-    def _grams(self, numbers: list[int]) -> dict[int, bytes]:
+    def _vectors_of(self, rarity: Rarity, numbers: list[int]) -> Vectors:
+        import numpy as np
+
+        kept = self.index.features
+        if kept.complete:
+            lengths = kept.lengths(numbers, rarity)
+            known = np.array([lengths.get(n, 1.0) for n in numbers], np.float32)
+            return Vectors(rarity, kept.of(numbers), known)
         rows = self.scope.among("memory_features", "seq, grams", "seq", numbers)
-        return {int(seq): bytes(grams) for seq, grams in rows}
+        packed = {int(seq): bytes(grams) for seq, grams in rows}
+        return Vectors(rarity, [packed.get(n, b"") for n in numbers])
 
     def _echo(self, vectors: Vectors, query: tuple[Any, Any], similarity: Any) -> Any:
         import numpy as np
@@ -204,17 +211,26 @@ class _Recall:
         """Entries that mention what the question names, or what is up to two hops from it."""
         import numpy as np
 
+        if not self.index.has_graph or self.weights.graph <= 0:
+            return pool, similarity, why
         rows = GraphRows(self.scope)
         seeds = seeds_of(rows, self.question.text)
-        if not seeds or self.weights.graph <= 0:
+        if not seeds:
             return pool, similarity, why
-        near = {one.entity.id: one.nearness for one in expand(rows, seeds, _HOPS)}
+        near = {one.entity.id: one.nearness for one in expand(rows, [seed.id for seed in seeds], _HOPS)}
+        # One word may be a name by accident; several in a row are one that was meant.
+        meant = {seed.id for seed in seeds if " " in seed.name}
         gained: dict[int, float] = {}
-        for entity, number in rows.mentioning(list(near), _MENTIONS):
+        mentions = rows.mentioning(list(near), _MENTIONS)
+        for entity, number in mentions:
             gained[number] = max(gained.get(number, 0.0), near[entity])
+        # What is on many entries does not tell which of them is meant.
+        often = Counter(entity for entity, _ in mentions)
+        called = {number: 1.0 for entity, number in mentions if entity in meant and often[entity] < _MENTIONS}
         pool, similarity, why = self._widen(pool, similarity, why, gained)
-        graph = np.array([gained.get(n, 0.0) for n in pool.tolist()])
-        return pool, similarity + self.weights.graph * graph, {**why, "graph": graph}
+        graph, named = (np.array([of.get(n, 0.0) for n in pool.tolist()]) for of in (gained, called))
+        similarity = similarity + self.weights.graph * graph + self.weights.named * named
+        return pool, similarity, {**why, "graph": graph, "named": named}
 
     def _widen(
         self, pool: Any, similarity: Any, why: dict[str, Any], numbers: Iterable[int]
@@ -277,8 +293,7 @@ class _Recall:
         """Without near-repeats at the top, as far as diversity is asked for."""
         if self.question.diversity <= 0 or len(found) < 2 or self.index.rarity is None:
             return found
-        packed = self._grams([f.row.seq for f in found])
-        vectors = Vectors(self.index.rarity, [packed.get(f.row.seq, b"") for f in found])
+        vectors = self._vectors_of(self.index.rarity, [f.row.seq for f in found])
         order = diverse(
             [f.score for f in found],
             lambda i: vectors.against([(1.0, vectors.vector(i))]),

@@ -14,7 +14,7 @@ from fairlead.memory.asking import Asking
 from fairlead.memory.entries import Entry, entry_from_row
 from fairlead.memory.exchange import Imported, from_lines, to_facts, to_lines, without_erased
 from fairlead.memory.keeping import Place, Problem, reading
-from fairlead.memory.moving import SHARES, MovingVectors, Stage
+from fairlead.memory.moving import SHARES, MovingVectors, MovingWords, Stage
 from fairlead.memory.plan import EMBEDDED
 from fairlead.store.database import Database, Transaction
 from fairlead.store.memory import Scope, make_scope
@@ -95,8 +95,8 @@ class Upkeep:
     # ── moving to another index ──────────────────────────────────────────────────────────────────────────────
 
     async def move(self, target: str, share: int, *, name: str = "default", cause: str = "library") -> Sequence[Stage]:
-        """Takes a namespace's vectors to another index by stages, while it serves; ``share`` is 0
-        (shadow), 10, 50 or 100.
+        """Takes a namespace's vectors, and its words where the target has a place for them, to another index by stages,
+        while it serves; ``share`` is 0 (shadow), 10, 50 or 100.
 
         At 0 the new index is filled and every question is put to both. ``target`` ``embedded`` is the way back, at
         once. Returns what each stage so far has shown.
@@ -125,8 +125,9 @@ class Upkeep:
 
     async def move_report(self, *, name: str = "default") -> Sequence[Stage]:
         """What each stage of the present move has shown in this process; empty without a move."""
-        vectors = self._asking.index(self._place(name).namespace).vectors
-        return vectors.report() if isinstance(vectors, MovingVectors) else []
+        index = self._asking.index(self._place(name).namespace)
+        moving = (part for part in (index.vectors, index.words) if isinstance(part, (MovingVectors, MovingWords)))
+        return [stage for part in moving for stage in part.report()]
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
 

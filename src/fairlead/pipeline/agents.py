@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.agents import Agent, agent
 from fairlead.errors import InvalidInputError
 from fairlead.pipeline import steps
+from fairlead.pipeline.text.naming import names_of
 from fairlead.runtime.step import StepContext
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 COLLECTION = "content"
 """The name in memory under which passages are kept and asked for."""
+
+
+_OPENING = 8
+"""Passages at the beginning of a document that are filed under its title; all are under their heading."""
+
+
+def _filed_under(at: int, passage: dict[str, Any]) -> tuple[str, ...]:
+    return names_of(passage["title"] if at < _OPENING else "", passage.get("heading") or "")
 
 
 def content_agents(memory: Memory, home: Path, sources: Callable[[], Sources] | None = None) -> list[Agent]:
@@ -67,10 +76,10 @@ def content_agents(memory: Memory, home: Path, sources: Callable[[], Sources] | 
                 content=passage["text"],
                 source=passage["source"],
                 span=(passage["start_char"], passage["end_char"]),
-                entities=tuple(passage.get("about", ())),
+                entities=(*passage.get("about", ()), *_filed_under(at, passage)),
                 metadata={k: v for k, v in passage.items() if k not in ("text", "source", "about") and v is not None},
             )
-            for passage in steps.passages_of(document)
+            for at, passage in enumerate(steps.passages_of(document))
         ]
         if entries:
             await memory.remember_many(entries, name=COLLECTION, cause=f"run:{ctx.run_id}")

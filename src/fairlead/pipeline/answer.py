@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from fairlead.pipeline.formats.prose import is_boilerplate
 from fairlead.pipeline.sources.moments import link_at
+from fairlead.pipeline.text.naming import names_of, phrases_of, quoted_words
 from fairlead.pipeline.text.reading import TOKEN, judge
 from fairlead.pipeline.text.sentences import split_sentences
 from fairlead.pipeline.text.signals import PROCEDURE
@@ -56,7 +57,9 @@ _KINDS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            r"\b(?:when|what year|which year|what date|what day|what month|what century|what decade)\b", re.IGNORECASE
+            r"\b(?:(?<!happens )(?<!happen )(?<!happened )when|which year"
+            r"|what (?:year|date|day|month|century|decade))\b",
+            re.IGNORECASE,
         ),
         "date",
     ),
@@ -82,9 +85,21 @@ _MARKUP = word_set(
 
 
 class _Question(NamedTuple):
+    """``terms`` weigh stems, and names such as ``with statement``; ``said`` are all its stems in order."""
+
     terms: dict[str, float]
     kind: str
     words: frozenset[str]
+    phrases: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...]
+    quoted: frozenset[str]
+
+    def terms_in(self, text: str) -> set[str]:
+        """The stems of a text, and which of the question's names it has."""
+        found = _stems(text)
+        # "The with statement" and "the statement with" are the same thing.
+        named = (p for p in self.phrases if _within(p, found) or _within((p[-1], *p[:-1]), found))
+        return {*found, *map(" ".join, named)}
 
 
 class _Candidate(NamedTuple):
@@ -160,9 +175,15 @@ def _stems(text: str) -> list[str]:
 
 def _read_question(question: str, passages: Sequence[Mapping[str, Any]]) -> _Question:
     words = WORD.findall(question)
-    held = [set(_stems(_context(passage))) for passage in passages]
+    phrases = tuple(tuple(map(stem, phrase)) for phrase in phrases_of(question))
+    kind = next((kind for pattern, kind in _KINDS if pattern.search(question)), "")
+    quoted = frozenset(map(stem, quoted_words(question)))
+    asked = _Question({}, kind, frozenset(word.lower() for word in words), phrases, tuple(map(stem, words)), quoted)
+    held = [asked.terms_in(_context(passage)) for passage in passages]
     frequency: Counter[str] = Counter(term for terms in held for term in terms)
-    terms: dict[str, float] = {}
+    terms = asked.terms
+    for phrase in filter(frequency.__getitem__, map(" ".join, phrases)):
+        terms[phrase] = 1.4 * math.log(1 + (len(passages) + 1) / (frequency[phrase] + 0.5))
     for position, word in enumerate(words):
         low = word.lower()
         if low in STOP or low in _MARKUP or len(low) < 2:
@@ -175,8 +196,7 @@ def _read_question(question: str, passages: Sequence[Mapping[str, Any]]) -> _Que
         # A name or a number in the question must be met: another person's age is no answer.
         weight *= 1.4 if (word[0].isupper() and position > 0) or word[0].isdigit() else 1.0
         terms[term] = max(terms.get(term, 0.0), weight)
-    kind = next((kind for pattern, kind in _KINDS if pattern.search(question)), "")
-    return _Question(terms, kind, frozenset(word.lower() for word in words))
+    return asked
 
 
 def _context(passage: Mapping[str, Any]) -> str:
@@ -187,20 +207,24 @@ def _candidates(asked: _Question, passages: Sequence[Mapping[str, Any]]) -> list
     total = sum(asked.terms.values())
     found: list[_Candidate] = []
     subjects = set(asked.terms) & {term for passage in passages for term in _titled(passage)}
+    names = [_named(asked, passage) for passage in passages]
+    named = max(names, default=0)
     for order, passage in enumerate(passages):
         text = str(passage["text"])
-        around = set(_stems(_context(passage)))
+        around = asked.terms_in(_context(passage))
         context = sum(weight for term, weight in asked.terms.items() if term in around) / total
         if context == 0:
             continue
         opens = _opens_its_subject(asked, passage)
-        # Who asks about something that a document is called after means that document.
+        # Who asks about something that a document or a section is called after means that one.
         meant = 1.0 if not subjects else 1.12 if subjects <= _titled(passage) else 0.85
+        if named:
+            meant = 1.25 if names[order] == named else 0.85
         if asked.kind == "definition" and is_boilerplate(str(passage.get("heading") or "")):
             meant *= 0.7
         for start, end in split_sentences(text):
             sentence = text[start:end]
-            inside = set(_stems(sentence))
+            inside = asked.terms_in(sentence)
             covered = sum(weight for term, weight in asked.terms.items() if term in inside) / total
             if end - start < 12:
                 continue
@@ -220,11 +244,28 @@ def _titled(passage: Mapping[str, Any]) -> set[str]:
     return set(_stems(str(passage.get("title") or "")))
 
 
+def _named(asked: _Question, passage: Mapping[str, Any]) -> int:
+    """How many words of the question, one after the other, are what the passage's document or section is called; one
+    for a name that has a word which the question quotes."""
+    names = names_of(str(passage.get("title") or ""), str(passage.get("heading") or ""))
+    stemmed = [tuple(_stems(name)) for name in names]
+    whole = max((len(name) for name in stemmed if len(name) > 1 and _within(name, asked.said)), default=0)
+    return whole or int(any(asked.quoted & set(name) for name in stemmed))
+
+
+def _within(phrase: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether a phrase stands in a text, one word after the other."""
+    first, size = phrase[0], len(phrase)
+    return any(
+        words[at] == first and tuple(words[at : at + size]) == tuple(phrase) for at in range(len(words) - size + 1)
+    )
+
+
 def _opens_its_subject(asked: _Question, passage: Mapping[str, Any]) -> bool:
     """Whether ``what is X`` meets the opening of a document called X, which says what X is without its name."""
-    return (
-        asked.kind == "definition" and set(asked.terms) == _titled(passage) and int(passage.get("start_char", 1)) == 0
-    )
+    if asked.kind != "definition" or int(passage.get("start_char", 1)) != 0:
+        return False
+    return set(asked.terms) == _titled(passage) or _named(asked, {"title": passage.get("title")}) > 1
 
 
 def _defines(asked: _Question, sentence: str) -> float:

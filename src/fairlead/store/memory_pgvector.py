@@ -7,11 +7,10 @@ few allowed entries it compares with exactly those.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from fairlead.errors import MissingDependencyError, UnavailableError
+from fairlead.store.memory_postgres import PostgresLink
 
 _PARTITIONS = 16
 _M, _EF_CONSTRUCTION, _EF_SEARCH = 16, 200, 64
@@ -36,20 +35,11 @@ class PgVectors:
     """
 
     def __init__(self, dimensions: int, url: str, namespace: str) -> None:
-        try:
-            import psycopg
-        except ImportError as exc:
-            raise MissingDependencyError(
-                "psycopg is not installed.", remedy="Install the extra: pip install 'fairlead[pgvector]'."
-            ) from exc
-        self._psycopg: Any = psycopg
         self._dimensions = dimensions
         self._table = f"fairlead_vectors_{int(dimensions)}"
         self._namespace = namespace
-        self._lock = threading.Lock()
-        self._url = url
-        self._connection: Any = None
-        self._ask(self._prepare)
+        self._link = PostgresLink(url)
+        self._link.ask(self._prepare)
 
     @property
     def dimensions(self) -> int:
@@ -64,7 +54,7 @@ class PgVectors:
         import numpy as np
 
         sql = f"SELECT seq FROM {self._table} WHERE namespace = %s ORDER BY seq"
-        return np.array([r[0] for r in self._rows(sql, (self._namespace,))], np.int64)
+        return np.array([r[0] for r in self._link.rows(sql, (self._namespace,))], np.int64)
 
     def apply(self, rows: Sequence[QuantisedRow], gone: Iterable[int]) -> None:
         import numpy as np
@@ -84,7 +74,7 @@ class PgVectors:
                         ],
                     )
 
-        self._ask(work)
+        self._link.ask(work)
 
     def search(self, vector: Any, most: int, allowed: Any = None) -> tuple[Any, Any]:
         import numpy as np
@@ -106,7 +96,7 @@ class PgVectors:
                     cursor.execute("SET LOCAL enable_indexscan = off")
                 return cursor.execute(sql, [*parameters, _text(vector), most]).fetchall()
 
-        found = self._ask(work)
+        found = self._link.ask(work)
         numbers = np.array([r[0] for r in found], np.int64)
         return numbers, np.array([r[1] for r in found], np.float32)
 
@@ -114,35 +104,18 @@ class PgVectors:
         import numpy as np
 
         sql = f"SELECT seq, 1 - (embedding <=> %s::vector) FROM {self._table} WHERE namespace = %s AND seq = ANY(%s)"
-        rows = self._rows(sql, (_text(vector), self._namespace, numbers.tolist()))
+        rows = self._link.rows(sql, (_text(vector), self._namespace, numbers.tolist()))
         cosines = {int(seq): float(cosine) for seq, cosine in rows}
         return np.array([cosines.get(n, 0.0) for n in numbers.tolist()], np.float32)
 
     def clear(self) -> None:
         """Removes the namespace from the table."""
-        self._ask(lambda c: c.execute(f"DELETE FROM {self._table} WHERE namespace = %s", (self._namespace,)))
+        self._link.ask(lambda c: c.execute(f"DELETE FROM {self._table} WHERE namespace = %s", (self._namespace,)))
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self._link.close()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _rows(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        found: list[Any] = self._ask(lambda connection: connection.execute(sql, parameters).fetchall())
-        return found
-
-    def _ask(self, work: Any) -> Any:
-        with self._lock:
-            try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=5)
-                return work(self._connection)
-            except self._psycopg.OperationalError as exc:
-                raise UnavailableError(
-                    f"the vector database does not answer: {str(exc).strip()}.",
-                    remedy="Start it, or move the namespace back to the embedded index.",
-                ) from exc
 
     def _prepare(self, connection: Any) -> None:
         with connection.transaction():

@@ -148,18 +148,13 @@ def ask(context: Context, question: str, name: str = "content", limit: int = 25)
         raise InvalidInputError("the question is empty.", remedy="Ask something.", field="question")
 
     async def answered() -> dict[str, Any]:
-        from fairlead.pipeline.answer import answer
+        from fairlead.pipeline.asking import ask
         from fairlead.tenancy import use_tenant
 
         app = context.open(create=False)
         try:
             with use_tenant(app.tenant):
-                hits = await app.memory.recall(question, name=name, k=limit)
-            passages = [
-                {**hit.entry.metadata, "text": hit.entry.content, "source": hit.source, "score": hit.score}
-                for hit in hits
-            ]
-            found = answer(question, passages)
+                found = await ask(app.memory, question, name=name, limit=limit)
             found["exit_code"] = 0 if found["answered"] else 1
             return {"question": question, **found}
         finally:

@@ -47,7 +47,7 @@ def meets_schema(request: GenerationRequest, content: str) -> Verdict:
     import json
 
     try:
-        value = json.loads(_unfenced(content))
+        value = json.loads(unfenced(content))
     except ValueError as exc:
         return Verdict(False, f"the answer is not JSON: {exc}", 0.0)
     fault = schema_fault(value, request.schema)
@@ -125,7 +125,8 @@ def _alike(a: str, b: str) -> bool:
     return 2 * (left & right).total() >= max(left.total(), right.total())
 
 
-def _unfenced(content: str) -> str:
+def unfenced(content: str) -> str:
+    """An answer without the fence that models like to put around JSON."""
     match = re.match(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", content, re.DOTALL)
     return match.group(1) if match else content
 
