@@ -6,8 +6,8 @@ Words are words and numbers; punctuation is not counted. CPU time of the process
 with what else the machine does; the line of two processes gives both. With ``--peers`` a blank spaCy pipeline, made
 in an environment of its own, gets the same documents as plain text: sentencizer, an entity recogniser trained on
 WikiGold, key phrases, a summary. It has no part for the rest (parsing, tone, claims, questions, dates, chapters,
-voices, near duplicates, passages, the brief). The line of the same steps counts those for it at what they cost Fairlead;
-the other lines spare it them.
+voices, near duplicates, passages, the brief). The line of the same steps counts those for it at what they cost
+Fairlead; the other lines spare it them.
 """
 
 from __future__ import annotations

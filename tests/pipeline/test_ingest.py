@@ -265,6 +265,17 @@ async def test_the_same_address_fifty_times_at_once_is_stored_once(desk: Desk) -
     assert len(await desk.intake.provenance(record.url)) == 1
 
 
+async def test_history_does_not_hold_the_keys_of_addresses(desk: Desk) -> None:
+    record = desk.shelf.put("feed?token=hush-hush-1234567890", PIER.encode(), title="A feed")
+    (job,) = await desk.ingest(record.url)
+    assert job["status"] == "done" and job["address"] == record.url
+    await desk.intake.watches.add(record.url)
+    await desk.intake.watches.look()
+    told = desk.database.read_sync(lambda r: r.rows("SELECT type, subject, data FROM events"))
+    assert {"source.ingested", "job.completed", "source.watched", "source.checked"} <= {row[0] for row in told}
+    assert not any("hush" in subject or "hush" in data for _, subject, data in told)
+
+
 async def test_the_address_of_nobody_is_refused_before_anything_is_stored(desk: Desk) -> None:
     with pytest.raises(InvalidInputError):
         await desk.intake.submit(["gopher://x.example/"])
@@ -508,6 +519,20 @@ def test_kill_9_in_the_middle_loses_nothing_and_does_nothing_twice(tmp_path: Pat
     done = subprocess.run(_command(home, "jobs", "run", "--once", "--processes", "2"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     asyncio.run(_whole(home, count))
+
+
+def test_an_interrupted_command_gives_back_what_it_had(tmp_path: Path) -> None:
+    count, home = 120, tmp_path / "home"
+    folder = _folder_of(tmp_path, count)
+    command = _command(home, "ingest", str(folder), "--processes", "1")
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (home / "fairlead.db").exists() or _counts(home).get("done", 0) < 5:
+        assert running.poll() is None, "it ended before it could be interrupted"
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130 and "Interrupted" in out, out + err
+    counts = _counts(home)
+    assert sum(counts.values()) == count and not counts.get("running") and counts["pending"] > 0
 
 
 @pytest.mark.slow

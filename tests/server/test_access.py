@@ -250,6 +250,33 @@ def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path, monkey
     run(story())
 
 
+def test_bodies_that_are_too_many_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MOST_HELD", 5000)
+
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            client = served.client("operator")
+            going = asyncio.Event()
+
+            async def slowly() -> Any:
+                yield b'{"text": "' + b"x" * 4000
+                await going.wait()
+                yield b'"}'
+
+            first = asyncio.create_task(client.post("/api/memory", content=slowly()))
+            await asyncio.sleep(0.05)
+            second = await client.post("/api/memory", json={"text": "y" * 4000})
+            assert second.status_code == 503 and second.headers["retry-after"] == "1", second.text
+            assert (await client.post("/api/memory", json={"text": "short"})).status_code == 201
+            going.set()
+            assert (await first).status_code == 201
+            # What is answered is held no more.
+            for _ in range(3):
+                assert (await client.post("/api/memory", json={"text": "z" * 4000})).status_code == 201
+
+    run(story())
+
+
 def _jwk(key: rsa.RSAPrivateKey, kid: str) -> dict[str, Any]:
     return {**jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid}
 
@@ -312,7 +339,8 @@ def test_health_is_open_and_detail_is_not(tmp_path: Path) -> None:
             detail = (await viewer.get("/health/detailed")).json()
             assert {check["state"] for check in detail["checks"].values()} == {"ok"}
             served.app.drain()
-            assert (await nobody.get("/readiness")).status_code == 503
+            unready = await nobody.get("/readiness")
+            assert unready.status_code == 503 and unready.headers["retry-after"]
             assert (await nobody.get("/liveness")).status_code == 200
             refused = await served.client("operator").post("/api/runs", json={"target": "echo"})
             assert refused.status_code == 503 and refused.headers["retry-after"]

@@ -142,7 +142,10 @@ def _references(schema: Any) -> list[str]:
 def test_the_document_is_whole(tmp_path: Path) -> None:
     async def story() -> None:
         async with serving(tmp_path) as served:
-            document = (await served.client(key="").get("/openapi.json")).json()
+            nobody = served.client(key="")
+            given = await nobody.get("/openapi.json")
+            document, tag = given.json(), given.headers["etag"]
+            assert (await nobody.get("/openapi.json", headers={"if-none-match": tag})).status_code == 304
             for reference in _references(document):
                 _, _, kind, name = reference.split("/")
                 assert name in document["components"][kind], reference

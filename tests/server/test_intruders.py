@@ -57,6 +57,18 @@ def test_ten_thousand_guesses_lead_nowhere(tmp_path: Path) -> None:
     run(story())
 
 
+def test_health_is_not_a_way_to_keep_the_store_busy(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            door = Door(served.lead)
+            with pytest.raises(RateLimitedError):
+                for _ in range(10_000):
+                    door.glance("203.0.113.7")
+            door.glance("203.0.113.8")
+
+    run(story())
+
+
 def _segment(value: Any) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(value)).rstrip(b"=").decode()
 

@@ -22,6 +22,13 @@ class Door:
         self.rates = Rates(settings.rate_limit, settings.rate_burst, clock, lead.database)
         self._authority = Authority(lead.database, settings, clock)
         self._failures = Buckets(1.0, 30, clock)
+        self._glances = Buckets(50.0, 200, clock)
+
+    def glance(self, address: str) -> None:
+        """Counts a request that anybody may make; some of them write to the store to see whether that is well."""
+        taken = self._glances.take(address)
+        if not taken.allowed:
+            raise RateLimitedError("too many requests without a key.", remedy="Wait.", retry_after=taken.wait)
 
     def stays(self, caller: Caller, authorization: str | None) -> bool:
         """Whether who came in is still who may: for connections that outlive the key that opened them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -36,6 +37,7 @@ from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
 from fairlead.server.sockets import add_socket
 from fairlead.server.streams import add_streams
+from fairlead.server.uploads import sweep
 
 UPLOAD_BYTES = 20 * 100 * 1024 * 1024 + 1024 * 1024
 
@@ -73,11 +75,13 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         desk = await stack.enter_async_context(open_desk(lead))
         feed = Feed(lead)
         await feed.open()
+        await asyncio.to_thread(sweep, lead.settings.home / "uploads", lead.clock.now())
         stack.push_async_callback(feed.close)
         app = Served(
             title="Fairlead",
             version=version("fairlead"),
             description="The verbs of Fairlead over HTTP. Failures are RFC 9457 problem documents.",
+            openapi_url=None,
             docs_url=None,
             redoc_url=None,
         )

@@ -153,3 +153,33 @@ _OWN = (
 )
 SHAPES: Mapping[str, Any] = {kind.__name__: kind for kind in _OWN} | dict(monitoring.SHAPES)
 """The types that routes name by their own name."""
+
+
+class QueryControlled(TypedDict):
+    """A query is a run; ``result`` is what the verb of the action answers."""
+
+    success: Literal[True]
+    action: str
+    queryId: str
+    result: dict[str, Any]
+    timestamp: str
+
+
+class Query(TypedDict):
+    queryId: str
+    name: str
+    status: str
+    model: str | None
+    permissionMode: str
+    startTime: str
+
+
+class Queries(TypedDict):
+    success: Literal[True]
+    queries: list[Query]
+    count: int
+    timestamp: str
+
+
+TOOLS: Mapping[str, Any] = {"query_control": QueryControlled, "query_list": Queries}
+"""What the tools answer that are no verbs."""

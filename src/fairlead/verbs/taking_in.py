@@ -29,6 +29,7 @@ _LOOK_S = 0.25
 _CHECK_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MOST_LISTED = 10_000
+_MOST_NOTES = 5
 
 
 def ingest_here(
@@ -301,8 +302,11 @@ def print_taken_in(value: Answer, out: Output) -> None:
             out.line(f"not taken in: {job['address']}")
             out.line(f"    {job['error']}")
             out.line(f"    {job['remedy']}")
-        for warning in (job["result"] or {}).get("warnings", ()):
-            out.line(f"note: {job['address']}: {warning}")
+    notes = [(job["address"], note) for job in value["jobs"] for note in (job["result"] or {}).get("warnings", ())]
+    for address, note in notes[:_MOST_NOTES]:
+        out.line(f"note: {address}: {note}")
+    if len(notes) > _MOST_NOTES:
+        out.line(f"… {len(notes) - _MOST_NOTES} more notes: fairlead jobs list --batch {value['batch']} --json")
     counts = value["counts"]
     waiting = sum(counts.get(status, 0) for status in LIVE)
     told = [f"{counts.get('done', 0):,} taken in"]

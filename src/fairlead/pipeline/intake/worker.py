@@ -141,8 +141,8 @@ class Worker:
         tasks = [*self._loops, *self._held]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        # What a loop ended with was logged, and is told by check().
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._loops = []
         await self._claims.let_go()
         await self.pool.close()
