@@ -159,6 +159,10 @@ def test_accord_needs_two_voices_and_the_same_matter() -> None:
     agreements, differences = find_pairs([raise_tax, also, fish])
     assert differences == []
     assert {s["speaker"] for s in agreements[0]["statements"]} == {"Anna", "Cora"}
+    dear = said("Anna", "The new carbon tax on coal power plants costs every family $300 a year.")
+    cheap = said("Ben", "The new carbon tax on coal power plants costs every family $40 a year.")
+    agreements, differences = find_pairs([dear, cheap, fish])
+    assert (agreements, differences[0]["figures"]) == ([], "money")
     assert find_pairs([raise_tax, {**not_raise, "speaker": "Anna"}]) == ([], [])
 
 
