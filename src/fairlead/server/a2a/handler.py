@@ -130,7 +130,7 @@ class TaskHandler(RequestHandler):
     @_streamed
     async def on_message_send_stream(self, params: Any, context: ServerCallContext) -> AsyncGenerator[Any, None]:
         run = await self._take(params, context)
-        async for event in self._told(run, stop_at_rest=True):
+        async for event in self._told(run, context, stop_at_rest=True):
             yield event
 
     async def _take(self, params: Any, context: ServerCallContext) -> RunRow:
@@ -235,7 +235,7 @@ class TaskHandler(RequestHandler):
         run = await self._require(params.id, context, "runs.show")
         if RunState(run.state).finished:
             raise a2a_errors.UnsupportedOperationError(f"the task is {run.state}; get it instead.")
-        async for event in self._told(run, stop_at_rest=False):
+        async for event in self._told(run, context, stop_at_rest=False):
             yield event
 
     @_answered
@@ -285,7 +285,7 @@ class TaskHandler(RequestHandler):
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _told(self, run: RunRow, *, stop_at_rest: bool) -> AsyncGenerator[Any, None]:
+    async def _told(self, run: RunRow, call: ServerCallContext, *, stop_at_rest: bool) -> AsyncGenerator[Any, None]:
         """The task as it is, then its updates, its result and its last state."""
         said = await self._said(run)
         context = tasks.context_of(run, said)
@@ -294,7 +294,7 @@ class TaskHandler(RequestHandler):
         yield tasks.task_of(run, said, artifacts=False)
         if stop_at_rest and tasks.waiting_of(run):
             return
-        async with aclosing(self._follow(run, after)) as following:
+        async with aclosing(self._follow(run, after, call.state["stays"])) as following:
             async for type_, data, now in following:
                 if RunState(now.state).finished:
                     break
@@ -328,11 +328,13 @@ class TaskHandler(RequestHandler):
                         break
         return now
 
-    async def _follow(self, run: RunRow, after: int) -> AsyncGenerator[tuple[str, Any, RunRow], None]:
+    async def _follow(
+        self, run: RunRow, after: int, stays: Callable[[], bool] | None = None
+    ) -> AsyncGenerator[tuple[str, Any, RunRow], None]:
         """(type, data, the run) for each event beyond ``after``, until the run's end; nothing after that."""
         if RunState(run.state).finished:
             return
-        async with aclosing(self._feed.listen(run.tenant, after=after, subject=run.id)) as listening:
+        async with aclosing(self._feed.listen(run.tenant, after=after, subject=run.id, stays=stays)) as listening:
             async for lines in listening:
                 for line in lines:
                     now = await self._lead.runtime.require(run.id, run.tenant)
