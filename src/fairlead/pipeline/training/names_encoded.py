@@ -116,7 +116,6 @@ def five_folds(states: States) -> tuple[float, float, float]:
         seen = gold.part([i for i, number in enumerate(numbers) if number % FOLDS != fold])
         unseen = gold.part([i for i, number in enumerate(numbers) if number % FOLDS == fold])
         network = train_joined({"wikigold": seen, **others})
-        print(f"fold {fold}: F1 {score(network, unseen, 'wikigold')[2]:.1f}", flush=True)
         total = [sum(pair) for pair in zip(total, score(network, unseen, "wikigold"), strict=True)]
     return total[0] / FOLDS, total[1] / FOLDS, total[2] / FOLDS
 
