@@ -1,6 +1,10 @@
 """Accuracy on Banking77 and CLINC150, and how well texts outside all labels are told apart.
 
-python bench/pipeline_classify.py          (needs scikit-learn for training)
+    python bench/pipeline_classify.py          (needs scikit-learn for training)
+
+Neither the test part nor a text out of scope is looked at when the threshold is chosen: it is the confidence that 94 %
+of held-out in-scope texts reach, of five folds of the training part (what ``classifier train`` keeps in the model) or
+of the validation part. The form of the confidence (the best label's score alone) was chosen on the validation part.
 """
 
 from __future__ import annotations
@@ -47,11 +51,11 @@ def clinc() -> None:
     right = accuracy(model, [(text, label) for text, label in data["test"]])
     inside = np.array([confidence_of(model.scores(text)) for text, _ in data["test"]])
     outside = np.array([confidence_of(model.scores(text)) for text, _ in data["oos_test"]])
-    kept, refused = float((inside >= model.threshold).mean()), float((outside < model.threshold).mean())
-    exact = float((outside < np.quantile(inside, 0.06)).mean())
+    chosen = float(np.quantile([confidence_of(model.scores(text)) for text, _ in data["val"]], 0.06))
     print(f"| CLINC150, in scope | {right:.2f} % | |")
-    print(f"| out of scope told | {refused:.1%} | at the trained threshold; keeps {kept:.1%} in scope |")
-    print(f"| out of scope told | {exact:.1%} | at exactly 94 % kept |")
+    for name, threshold in (("five folds of train", model.threshold), ("val", chosen)):
+        kept, refused = float((inside >= threshold).mean()), float((outside < threshold).mean())
+        print(f"| out of scope told | {refused:.1%} | threshold that keeps 94 % of {name}; keeps {kept:.1%} of test |")
 
 
 def main() -> None:

@@ -74,9 +74,8 @@ def main() -> None:
             print(f"| {name} | {part} | **{recall(labels, found):.2f}** | {cells} | {words / spent:,.0f} |")
             if isinstance(answers[0], tuple) and part == "test":
                 hits = [said == truth for said, truth in zip(found, labels, strict=True)]
-                print(
-                    f"confidence is off by {calibration([max(a) for a in answers], hits):.3f} on average (ECE, ten bins)"
-                )
+                off = calibration([max(answer) for answer in answers], hits)
+                print(f"confidence is off by {off:.3f} on average (ECE, ten bins)")
 
 
 if __name__ == "__main__":

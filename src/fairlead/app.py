@@ -284,8 +284,8 @@ class Fairlead:
             return target
         from fairlead.runtime.spec import load_template, template_names
 
-        if self._runtime is not None and target in self._runtime.workflows:
-            return self._runtime.workflows[target]
+        if self._runtime is not None and target in self._runtime.plans.workflows:
+            return self._runtime.plans.workflows[target]
         if target in template_names():
             return load_template(target)
         if target in self.agents:

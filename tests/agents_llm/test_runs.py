@@ -220,7 +220,7 @@ def test_it_is_a_step_of_a_workflow_by_object_and_by_name(opened: Opened) -> Non
             assert "rope" in writer.texts()
             assert "a draft" in critic.texts()
             assert "judge/model#1" in await journal_of(runtime, run)
-            assert runtime.plan(workflow).agents == ["writer", "critic"]
+            assert runtime.plans.of(workflow).agents == ["writer", "critic"]
             assert [agent.name for agent in registry.discover("review")] == ["critic"]
 
     asyncio.run(main())

@@ -305,6 +305,30 @@ def test_a_crawl_delay_is_kept_and_held_to_ten_seconds(site: Site) -> None:
     assert waits.slept == [pytest.approx(10.0), pytest.approx(10.0)]
 
 
+def test_a_host_that_wants_to_be_spared_holds_nobody_else_up(site: Site) -> None:
+    """Requests that wait for a slow host's turn take no place from those to another."""
+    site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 10\n", "text/plain")
+    site.put("/a", b"ok")
+
+    async def never(seconds: float) -> None:
+        await asyncio.sleep(3600)
+
+    async def use() -> None:
+        rules, limits = make_rules(["127.0.0.0/8"]), FetchLimits(at_once=2)
+        async with Fetcher(StillClock(), random.Random(1), rules=rules, limits=limits, sleep=never) as fetcher:
+            assert (await fetcher.get(site.url("/a"))).body == b"ok"
+            waiting = [asyncio.ensure_future(fetcher.get(site.url("/a"))) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            with Site("127.0.0.2") as other:
+                other.put("/b", b"there")
+                assert (await fetcher.get(other.url("/b"))).body == b"there"
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(use())
+
+
 # ── files, and sending ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import zlib
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +27,7 @@ from fairlead.errors import (
 from fairlead.pipeline.fetch import AddressRules, Fetcher, FetchLimits, make_rules, parse_target, shown
 from fairlead.pipeline.fetch.addresses import checked_addresses, is_public
 from fairlead.testing.site import Request, Site, head
-from tests.pipeline.test_fetch import Waits, fetch
+from tests.pipeline.test_fetch import Waits, fetch, fetching
 
 
 @pytest.fixture
@@ -212,6 +214,94 @@ def test_ports_of_other_services_are_refused(port: int) -> None:
 def test_a_network_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="allow_private"):
         make_rules(["not-a-network"])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=60))
+def test_any_redirect_is_an_address_or_is_refused(location: str) -> None:
+    try:
+        target = parse_target(location, base="https://example.org/a/b?c=d")
+    except InvalidInputError:
+        return
+    assert target.host and target.scheme in ("http", "https")
+    assert target.path.startswith("/") and target.path.isascii() and target.path.isprintable()
+    assert " " not in target.path
+
+
+# ── certificates ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    today = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths[1].write_bytes(key.private_bytes(*form))
+    return paths
+
+
+async def _speak_tls(certificate: Path, key: Path, ask: Any) -> Any:
+    """Answers one page over TLS in this loop while ``ask(port)`` runs."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head(200, None, {}) + b"over TLS")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    try:
+        return await ask(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+
+
+def test_a_certificate_has_to_fit_the_name_and_not_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = _certificate(tmp_path, "good.example")
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr("httpcore2.default_ssl_context", lambda: trusting)
+
+    async def ask(port: int) -> None:
+        async with fetching(resolve=_name_server(["127.0.0.1"]), robots=False) as fetcher:
+            assert (await fetcher.get(f"https://good.example:{port}/")).body == b"over TLS"
+            with pytest.raises(ForbiddenError, match="cannot prove"):
+                await fetcher.get(f"https://bad.example:{port}/")
+            with pytest.raises(ForbiddenError, match="cannot prove"):
+                await fetcher.get(f"https://127.0.0.1:{port}/")
+
+    asyncio.run(_speak_tls(certificate, key, ask))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path, "good.example")
+
+    async def ask(port: int) -> None:
+        async with fetching(resolve=_name_server(["127.0.0.1"]), robots=False) as fetcher:
+            with pytest.raises(ForbiddenError, match="cannot prove"):
+                await fetcher.get(f"https://good.example:{port}/")
+
+    asyncio.run(_speak_tls(certificate, key, ask))
 
 
 # ── what messages show ───────────────────────────────────────────────────────────────────────────────────────

@@ -125,6 +125,15 @@ async def test_tenants_see_their_own_jobs_only(jobs: Jobs, claims: Callable[...,
     assert [job.id for job in await claims("acme:main").take(9)] == [mine.job.id]
 
 
+async def test_no_tenant_waits_for_all_that_another_one_submitted(jobs: Jobs, claims: Callable[..., Claims]) -> None:
+    await jobs.submit([JobRequest(f"{n}", priority="critical") for n in range(50)])
+    with use_tenant(make_tenant("small")):
+        await jobs.submit([JobRequest("a"), JobRequest("b", priority="high")])
+    taken = await claims().take(6)
+    assert [job.address for job in taken if job.tenant == "small:main"] == ["b", "a"]
+    assert sum(job.tenant == "acme:main" for job in taken) == 4
+
+
 async def test_without_a_tenant_nothing_is_accepted(database: Database, clock: StillClock) -> None:
     with pytest.raises(TenantMissingError):
         await Jobs(database, clock).submit([JobRequest("a")])

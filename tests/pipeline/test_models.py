@@ -162,3 +162,28 @@ def test_train_and_label_from_the_command_line(tmp_path: Path, capsys: pytest.Ca
     assert (row["label"], row["in_scope"]) == ("card", True)
     assert main(["classifier", "label", str(table), "x"]) != 0
     assert "not a classifier" in capsys.readouterr().err
+
+
+def test_analyse_with_models_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One spelling of the training verb is as good as the other; the labels land where they were found."""
+    from fairlead.cli.main import main
+
+    tide = [f"The tidal turbine number {n} takes its power from the tide of the strait." for n in range(12)]
+    bread = [f"The baker number {n} kneads rye flour and sourdough in the kitchen." for n in range(12)]
+    rows = [*(f"{text},tide" for text in tide), *(f"{text},none" for text in bread)]
+    (tmp_path / "set.csv").write_text("\n".join(["text,label", *rows]))
+    assert main(["model", "train-classifier", str(tmp_path / "set.csv")]) == 0
+    assert main(["classifier", "train", str(tmp_path / "set.csv"), "--output", str(tmp_path / "other.npz")]) == 0
+    assert (tmp_path / "set.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+    (tmp_path / "notes.txt").write_text(f"{tide[3]}\n\n{bread[3]}\n")
+    capsys.readouterr()
+    model = str(tmp_path / "set.npz")
+    learned = Classifier.load(Path(model))
+    learned.threshold = 0.0  # Two dozen texts of two moulds say little about what is out of scope.
+    learned.save(Path(model))
+    words = ["analyse", str(tmp_path / "notes.txt"), "--labels", model, "--arguments", model, "--json"]
+    assert main(words) == 0
+    (found,) = json.loads(capsys.readouterr().out)["data"]["documents"]
+    assert [(row["label"], row["start_char"]) for row in found["labels"]] == [("tide", 0), ("none", len(tide[3]) + 2)]
+    assert {row["model"] for row in found["labels"]} == {f"classifier/{learned.version}"}
+    assert [(row["label"], row["text"]) for row in found["fallacies"]] == [("tide", tide[3])]

@@ -73,7 +73,7 @@ def test_a_node_starts_when_its_own_dependencies_are_done_not_its_level() -> Non
 
     async def body() -> float:
         async with volatile() as runtime:
-            runtime.plan(flow.as_workflow())
+            runtime.plans.of(flow.as_workflow())
             begin = time.perf_counter()
             assert (await (await runtime.start(flow)).result()).success
             return time.perf_counter() - begin

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from fairlead.runtime import Edge, Node, Retry, Rewrite, Runtime, RuntimeOptions
 from fairlead.runtime.limits import AdaptiveLimiter, Limiter
 from fairlead.runtime.middleware import decide_permission, retry_delay
 from fairlead.testing.clock import StillClock
-from tests.runtime.conftest import UNBOUNDED
+from tests.runtime.conftest import UNBOUNDED, durable
 
 Run = Callable[..., Any]
 QUICK = Retry(attempts=3, base=0.001, longest=0.002)
@@ -333,3 +336,27 @@ def test_a_fixed_limiter_learns_nothing() -> None:
 )
 def test_permission_table(mode: str, permission: str, word: str) -> None:
     assert decide_permission(mode, permission) == word
+
+
+def test_a_coroutine_that_comes_after_the_timeout_is_closed(tmp_path: Path) -> None:
+    """A plain function may hand over a coroutine when nobody waits for it any more."""
+    released, made = threading.Event(), []
+
+    async def never() -> None:
+        raise AssertionError("it must not run")
+
+    def late() -> Any:
+        released.wait(10)
+        made.append(never())
+        return made[0]
+
+    async def body() -> None:
+        async with durable(tmp_path) as runtime:
+            run = await runtime.start(Workflow("w", (Node("late", late, timeout=0.02),)))
+            result = await run.result()
+            assert not result.success and "late" in (result.error or "")
+            released.set()
+            while not made or inspect.getcoroutinestate(made[0]) != inspect.CORO_CLOSED:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(body(), 30))

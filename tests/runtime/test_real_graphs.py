@@ -33,7 +33,7 @@ def test_dependencies_hold_and_the_makespan_is_the_critical_path(shared_data: Pa
 
         workflow = instance.workflow(make)
         async with durable(folder) as runtime:
-            runtime.plan(workflow)
+            runtime.plans.of(workflow)
             begin = time.perf_counter()
             result = await (await runtime.start(workflow)).result()
             makespan = time.perf_counter() - begin

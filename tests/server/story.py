@@ -31,6 +31,7 @@ async def tell(ask: Ask) -> None:
     await ask("agent.list")
     await ask("agent.remove", agent="lookout")
     await ask("agent.spawn", agents=[{"type": "echo", "name": "one"}, {"type": "nobody", "name": "two"}])
+    await ask("ingest", text="The pilot boards at noon.", title="Log", tags=["log"])
     await ask("jobs.list")
     jobs = (await ask("jobs.list", status="pending"))["items"]
     await ask("jobs.show", job=jobs[0]["id"])

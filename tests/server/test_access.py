@@ -16,7 +16,8 @@ from fairlead.errors import ForbiddenError
 from fairlead.server import gate
 from fairlead.server.access import BYPASS, COMMANDS, Caller, require_allowed
 from fairlead.server.arguments import offered
-from fairlead.server.rates import Buckets
+from fairlead.server.rates import Buckets, Rates
+from fairlead.store import open_database
 from fairlead.tenancy import make_tenant
 from fairlead.testing.clock import StillClock
 from fairlead.verbs.table import ROLES, Verb
@@ -166,6 +167,54 @@ def test_a_bucket_fills_again() -> None:
     assert buckets.take("a").allowed and not buckets.take("a").allowed
 
 
+def test_processes_over_one_store_share_the_rate_of_a_caller(tmp_path: Path) -> None:
+    """What one gives out the others do not have: at the latest after they have looked once."""
+    caller = Caller("key_1", "k", make_tenant("acme"), "viewer", ("*",))
+    other = caller._replace(id="key_2")
+    clock = StillClock()
+
+    async def story() -> None:
+        stores = [open_database(tmp_path / "fairlead.db") for _ in range(3)]
+        try:
+            rates = [Rates(1.0, 30, clock, store) for store in stores]
+
+            async def settle() -> None:
+                for store in stores:
+                    await store.write(lambda tx: None)
+                    await asyncio.sleep(0)
+
+            async def given(one: Rates, wanted: int) -> int:
+                found = sum(one.take(caller).allowed for _ in range(wanted))
+                await settle()
+                return found
+
+            assert await given(rates[0], 12) == 12
+            clock.advance(0.25)
+            assert await given(rates[0], 1) == 1
+            # The second process looks at its first request, and is told of what the first one gave.
+            assert await given(rates[1], 1) == 1
+            assert await given(rates[1], 100) == 16
+            clock.advance(0.25)
+            assert await given(rates[1], 1) == 0
+            assert [await given(one, 1) for one in (rates[2], rates[0])] == [1, 1]
+            assert [await given(one, 50) for one in rates] == [0, 0, 0]
+            assert rates[0].take(other).remaining == 29
+            # All at once each gives what it knows of; the debt is waited for, by asking whichever.
+            clock.advance(40.0)
+            spent = sum([await given(one, 30) for one in rates])
+            assert 30 <= spent <= 90
+            for _ in range(spent - 31):
+                clock.advance(1.0)
+                assert sum([await given(one, 1) for one in rates]) <= (1 if _ else 3)
+            clock.advance(35.0)
+            assert await given(rates[0], 1) == 1
+        finally:
+            for store in stores:
+                store.close()
+
+    run(story())
+
+
 def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "MOST_BODY", 2048)
 
@@ -197,6 +246,33 @@ def test_bodies_that_are_too_large_or_no_json_are_refused(tmp_path: Path, monkey
             assert (await client.post("/api/ticket/update", json={"ids": []})).status_code == 422
             assert (await client.get("/api/nowhere")).status_code == 404
             assert (await client.delete("/api/runs")).status_code == 405
+
+    run(story())
+
+
+def test_bodies_that_are_too_many_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MOST_HELD", 5000)
+
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            client = served.client("operator")
+            going = asyncio.Event()
+
+            async def slowly() -> Any:
+                yield b'{"text": "' + b"x" * 4000
+                await going.wait()
+                yield b'"}'
+
+            first = asyncio.create_task(client.post("/api/memory", content=slowly()))
+            await asyncio.sleep(0.05)
+            second = await client.post("/api/memory", json={"text": "y" * 4000})
+            assert second.status_code == 503 and second.headers["retry-after"] == "1", second.text
+            assert (await client.post("/api/memory", json={"text": "short"})).status_code == 201
+            going.set()
+            assert (await first).status_code == 201
+            # What is answered is held no more.
+            for _ in range(3):
+                assert (await client.post("/api/memory", json={"text": "z" * 4000})).status_code == 201
 
     run(story())
 
@@ -263,7 +339,8 @@ def test_health_is_open_and_detail_is_not(tmp_path: Path) -> None:
             detail = (await viewer.get("/health/detailed")).json()
             assert {check["state"] for check in detail["checks"].values()} == {"ok"}
             served.app.drain()
-            assert (await nobody.get("/readiness")).status_code == 503
+            unready = await nobody.get("/readiness")
+            assert unready.status_code == 503 and unready.headers["retry-after"]
             assert (await nobody.get("/liveness")).status_code == 200
             refused = await served.client("operator").post("/api/runs", json={"target": "echo"})
             assert refused.status_code == 503 and refused.headers["retry-after"]

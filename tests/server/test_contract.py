@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_every_verb_that_is_offered_declares_what_it_answers() -> None:
     assert not missing, f"add them to the module of src/fairlead/verbs/answers that they belong to: {sorted(missing)}"
 
 
-def test_every_verb_answers_what_it_declares(tmp_path: Path, board: Path) -> None:
+def test_every_verb_answers_what_it_declares_and_every_change_is_done_once(tmp_path: Path, board: Path) -> None:
     definitions = closed(USED)
     checks = {
         name: jsonschema.Draft202012Validator({**closed(schema), "$defs": definitions})
@@ -71,6 +72,7 @@ def test_every_verb_answers_what_it_declares(tmp_path: Path, board: Path) -> Non
     }
     told: set[str] = set()
     faults: list[str] = []
+    numbers = itertools.count()
 
     async def story() -> None:
         settings = {"rate_limit": 1e5, "rate_burst": 100_000, "command_allow": ("echo",)}
@@ -81,7 +83,16 @@ def test_every_verb_answers_what_it_declares(tmp_path: Path, board: Path) -> Non
             async def ask(verb: str, /, **arguments: Any) -> Any:
                 path = "/api/" + verb.replace(".", "/")
                 if served.app.desk.verbs[verb].changes:
-                    answer = await client.post(path, json=arguments)
+                    # Every change is sent twice with one key: it is done once, and answered alike.
+                    keyed = {"idempotency-key": f"{verb} {next(numbers)}"}
+                    answer = await client.post(path, json=arguments, headers=keyed)
+                    again = await client.post(path, json=arguments, headers=keyed)
+                    assert again.status_code == answer.status_code, (verb, again.text)
+                    if verb in ("run", "runs.fork"):
+                        assert again.json()["id"] == answer.json()["id"]
+                    else:
+                        assert again.content == answer.content, verb
+                        assert again.headers["idempotency-replayed"] == "true", verb
                 else:
                     answer = await client.get(path, params={k: _query(v) for k, v in arguments.items()})
                 assert answer.status_code in (200, 201), (verb, arguments, answer.text)
@@ -131,7 +142,10 @@ def _references(schema: Any) -> list[str]:
 def test_the_document_is_whole(tmp_path: Path) -> None:
     async def story() -> None:
         async with serving(tmp_path) as served:
-            document = (await served.client(key="").get("/openapi.json")).json()
+            nobody = served.client(key="")
+            given = await nobody.get("/openapi.json")
+            document, tag = given.json(), given.headers["etag"]
+            assert (await nobody.get("/openapi.json", headers={"if-none-match": tag})).status_code == 304
             for reference in _references(document):
                 _, _, kind, name = reference.split("/")
                 assert name in document["components"][kind], reference

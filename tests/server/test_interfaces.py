@@ -20,7 +20,7 @@ from hypothesis import strategies as some
 from fairlead.clock import SystemClock
 from fairlead.errors import StoreFullError
 from fairlead.server import uploads
-from fairlead.server.uploads import Disk, receive_batch, safe_name
+from fairlead.server.uploads import Disk, receive_batch, safe_name, sweep
 from tests.server.support import GATES, finished, listening, run, serving
 
 
@@ -148,6 +148,19 @@ def test_files_for_which_there_is_no_room_are_refused_and_leave_nothing(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_half_files_of_killed_processes_are_swept_up(tmp_path: Path) -> None:
+    folder = tmp_path / "acme" / "main"
+    folder.mkdir(parents=True)
+    old, young, whole = folder / ".part_1.part", folder / ".part_2.part", folder / "kept.part"
+    for file in (old, young, whole):
+        file.write_bytes(b"x")
+    os.utime(old, (1.0, 1.0))
+    os.utime(whole, (1.0, 1.0))
+    assert sweep(tmp_path, young.stat().st_mtime) == 1
+    assert sorted(p.name for p in folder.iterdir()) == [".part_2.part", "kept.part"]
+    assert sweep(tmp_path / "nowhere", 0.0) == 0
+
+
 @given(some.text(max_size=400))
 @fast(deadline=None)
 def test_a_safe_name_stays_in_its_folder(name: str) -> None:
@@ -180,7 +193,7 @@ def test_clients_of_openai_are_answered(tmp_path: Path) -> None:
             epic = await client.post("/api/team/coordinate-epic", json={"title": "x"})
             assert epic.status_code == 501 and epic.json()["remedy"]
             board = (await client.get("/api/monitoring/dashboard")).json()
-            assert board["team_overview"]["runs"] == 0 and board["performance_metrics"]["success_rate"] is None
+            assert board["team_overview"]["tasks_in_progress"] == 0 and board["missing"]["quality"]
             assert "fairlead_store_commits_total" in (await client.get("/metrics")).text
 
     run(story())

@@ -111,6 +111,11 @@ def test_queries_are_listed_and_controlled(tmp_path: Path) -> None:
             history = (await client.call_tool("query_list", {"includeHistory": True})).structured_content
             assert history["queries"][0]["status"] == "completed"
             assert (await control("pause"))[0] and (await control("explode"))[0]
+            assert (await control("pause", reason="x"))[0]
+            for arguments in ({"includeHistory": "yes"}, {"history": True}):
+                assert (await client.call_tool("query_list", arguments)).is_error
+            assert set(history["queries"][0]) >= {"queryId", "status", "model", "permissionMode", "startTime"}
+            assert set(history) == {"success", "queries", "count", "timestamp"}
 
     run(story())
 
@@ -137,6 +142,17 @@ def test_resources_and_prompts(tmp_path: Path) -> None:
             await started.result()
             found = await client.read_resource(f"fairlead://runs/{started.id}")
             assert '"result":"hello"' in found.contents[0].text  # type: ignore[union-attr]
+            await client.call_tool("memory_add", {"text": "The pilot boards at noon."})
+            listed = {str(r.uri): r.title for r in (await client.list_resources()).resources}
+            assert listed[f"fairlead://runs/{started.id}"] == "echo"
+            (kept,) = [uri for uri, title in listed.items() if title == "The pilot boards at noon."]
+            assert "noon" in (await client.read_resource(kept)).contents[0].text  # type: ignore[union-attr]
+            async with Client(_server(served, scopes=("memory.*",))) as limited:
+                assert [str(r.uri) for r in (await limited.list_resources()).resources] == [kept]
+            async with Client(_server(served, tenant="globex")) as other:
+                assert (await other.list_resources()).resources == []
+            names = {p.name for p in (await client.list_prompts()).prompts}
+            assert names == {"explain_run", "work_on_ticket", "answer_from_memory"}
             prompt = await client.get_prompt("explain_run", {"run": started.id})
             assert started.id in prompt.messages[0].content.text  # type: ignore[union-attr]
 

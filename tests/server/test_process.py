@@ -106,6 +106,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
                 for run_id in made:
                     assert (await finished(client, run_id))["result"] == "rested"
             folder = tmp_path / "home" / "uploads" / "acme" / "main"
+            assert len(made) >= 40 and len(kept) >= 20
+            assert {f.stat().st_size for f in folder.iterdir() if not f.name.startswith(".")} == {100_000}
             for path in kept:
                 assert (folder / path.removeprefix("uploads/")).stat().st_size == 100_000
 
@@ -151,5 +153,43 @@ def test_two_servers_over_one_store_see_and_control_each_other_s_runs(tmp_path: 
                 revoked = (await one.get("/api/keys")).json()["items"][0]["id"]
                 assert (await one.post("/api/key/revoke", json={"key": revoked})).status_code == 200
                 assert (await two.get("/api/runs")).status_code == 401
+
+    run(story())
+
+
+def test_a_run_of_a_killed_server_is_taken_up_by_another(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as first, served(tmp_path) as second:
+            headers = {"authorization": f"Bearer {first.key}"}
+            async with (
+                httpx.AsyncClient(base_url=first.address, headers=headers, timeout=30) as one,
+                httpx.AsyncClient(base_url=second.address, headers=headers, timeout=30) as two,
+            ):
+                body = {"target": "slow", "inputs": {"seconds": 1.5}}
+                run_id = (await one.post("/api/runs", json=body)).json()["id"]
+                seen: list[tuple[int, str]] = []
+                resumed = False
+                async with two.stream("GET", f"/api/runs/{run_id}/events") as response:
+                    index = 0
+                    async for line in response.aiter_lines():
+                        if line.startswith("id: "):
+                            index = int(line[4:])
+                        elif line.startswith("event: "):
+                            seen.append((index, line[7:]))
+                            if line[7:] == "step.started" and not resumed:
+                                resumed = True
+                                paused = await two.post(f"/api/runs/{run_id}/pause")
+                                assert paused.json()["state"] == "paused", paused.text
+                                assert (await one.get(f"/api/runs/{run_id}")).json()["state"] == "paused"
+                                assert await first.end(signal.SIGKILL) == -signal.SIGKILL
+                                again = await two.post(f"/api/runs/{run_id}/resume")
+                                assert again.json()["state"] == "running", again.text
+                types = [type_ for _, type_ in seen]
+                assert types[0] == "run.created" and types[-1] == "run.completed"
+                assert {"run.paused", "run.recovered", "run.resumed"} <= set(types)
+                indexes = [index for index, _ in seen]
+                assert indexes == sorted(set(indexes))
+                done = (await two.get(f"/api/runs/{run_id}")).json()
+                assert done["state"] == "completed" and done["result"] == "rested" and done["attempt"] == 2
 
     run(story())

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fairlead.cli.main import main
 from fairlead.errors import InvalidInputError
 from fairlead.server.serving import Tls, _require_usable, make_config
 from fairlead.server.wire import MOST_HEAD, Limits
@@ -248,6 +249,18 @@ def _certificate(folder: Path) -> Tls:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     (folder / "key.pem").write_bytes(pem)
     return Tls(str(folder / "cert.pem"), str(folder / "key.pem"))
+
+
+def test_a_certificate_without_its_key_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert main(["--home", str(home), "serve", "--tls-cert", "cert.pem"]) == 2
+    assert "go together" in capsys.readouterr().err
+    missing = ["serve", "--port", "0", "--tls-cert", str(tmp_path / "no.pem"), "--tls-key", str(tmp_path / "no.pem")]
+    assert main(["--home", str(home), *missing]) == 2
+    assert "cannot be used" in capsys.readouterr().err
+    assert not (home / "fairlead.db").exists()
 
 
 def test_it_serves_over_tls(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from fairlead.errors import ConflictError, RefusedError, SchemaNewerError, StoreFullError
+from fairlead.errors import ConflictError, InvalidInputError, RefusedError, SchemaNewerError, StoreFullError
 from fairlead.tickets.claims import claim_next, claim_these
 from fairlead.tickets.doctor import examine, mend
-from fairlead.tickets.port import Operation
+from fairlead.tickets.port import EntryDraft, Operation
 from fairlead.tickets.service import TicketService
 from tests.tickets.boards import git, open_board, repository
 
@@ -428,4 +428,115 @@ def test_a_write_that_the_system_refuses_half_way_leaves_nothing(board: Path, mo
             else:
                 assert is_whole(service, f"full{allowed}", counter)
     assert examine(service.board) == []
+    service.close()
+
+
+def test_a_file_that_cannot_be_put_in_its_place_leaves_nothing(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = open_board(board)
+    counter = service.create("ticket", {"title": "none"}).id
+    real = os.rename
+    refused = 0
+    for allowed in range(1, 9):
+        left = allowed
+
+        def failing(source: str, target: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(5, "Input/output error", source)
+            real(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", failing)
+            try:
+                service.apply(batch(f"io{allowed}", counter))
+            except StoreFullError:
+                refused += 1
+                assert not is_whole(service, f"io{allowed}", counter)
+                assert examine(service.board) == []
+                assert not [*(board / ".tickets").rglob(".*.new")]
+            else:
+                assert is_whole(service, f"io{allowed}", counter)
+    assert refused >= 4
+    service.close()
+
+
+def test_a_disk_too_full_for_index_and_history_loses_no_ticket(board: Path) -> None:
+    service = open_board(board)
+    first = service.create("ticket", {"title": "before"}).id
+    for part in (service.board.index, service.board.shared):
+        # SQLite's own limit refuses a page more, with the error of a full disk.
+        part.execute(f"PRAGMA max_page_count={part.rows('PRAGMA page_count')[0][0]}")
+    result = service.apply(
+        [Operation("create", values={"title": f"during {n}", "description": "word " * 4000}) for n in range(5)]
+    )
+    assert result.success
+    service.update(first, {"description": "long " * 4000})
+    # Whoever comes next finds everything, and hears of everything.
+    again = open_board(board)
+    assert again.count() == 6
+    assert len(again.search("during")) == 5
+    assert [row["id"] for row in again.search("long")] == [first]
+    assert {row[3] for row in again.board.shared.events(types=["ticket.created"])} == {
+        row["id"] for row in again.rows()
+    }
+    assert examine(again.board) == []
+    service.close()
+    again.close()
+
+
+def test_no_identifier_leads_out_of_the_folder(board: Path) -> None:
+    service = open_board(board)
+    service.create("ticket", {"title": "two"}, id="two")
+    only_things = ["x.md", "readme", "con", "a..b", "dot."]
+    for name in ["../out", "a/b", "/etc/x", ".hidden", "-x", "ü", "x" * 65, "a\0b", *only_things]:
+        with pytest.raises(InvalidInputError, match="cannot be used"):
+            service.create("ticket", {"title": "one"}, id=name)
+        draft = EntryDraft("comment", {"text": "x"}, name)
+        result = service.apply([Operation("update", "two", entries=[draft])], atomic=False)
+        # An entry's identifier stands within a file's name, so it may say more than a ticket's.
+        assert result.success == (name in only_things), name
+        service.update("two", add={"labels": [f"../{name}".replace("\0", "")[:60]]})
+    inside = {path.parent for path in board.rglob("*") if path.is_file() and ".git" not in path.parts}
+    assert inside == {board / ".tickets", board / ".tickets" / "two"}
+    assert examine(service.board) == []
+    service.close()
+
+
+def test_an_entry_of_a_newer_format_keeps_its_ticket_from_being_written(board: Path) -> None:
+    service = open_board(board)
+    thing = service.create("ticket", {"title": "one"}).id
+    service.add_entry(thing, "comment", text="from the future")
+    [path] = (board / ".tickets" / thing).glob("*-comment-*.md")
+    path.write_text(path.read_text().replace("version: 1", "version: 2"))
+    assert service.get(thing).comments[0].text == "from the future"
+    with pytest.raises(SchemaNewerError):
+        service.update(thing, {"title": "two"})
+    service.close()
+
+
+def test_questions_of_a_great_board_go_through_its_indexes(board: Path) -> None:
+    service = open_board(board)
+    service.apply([Operation("create", values={"title": f"t{n}"}, add={"labels": [f"l{n}"]}) for n in range(20)])
+    asked: list[tuple[str, list[object]]] = []
+    plain = service.board.rows
+
+    def noting(sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        asked.append((sql, list(parameters)))
+        return plain(sql, parameters)
+
+    service.board.rows = noting
+    service.rows(limit=10)
+    service.ready(limit=10)
+    service.blocked(limit=10)
+    service.resolve(service.rows(limit=1)[0]["id"][:4])
+    plans = [
+        (sql, step[3])
+        for sql, parameters in asked
+        for step in service.board.index.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
+    ]
+    # Neither all things, nor all labels or links of the board, are gone through for one page of it.
+    walked = [(sql, step) for sql, step in plans if step.startswith("SCAN") or step.endswith("(board=?)")]
+    assert walked == []
+    assert len(plans) > 6
     service.close()

@@ -45,8 +45,9 @@ _STOPPED = {
 }
 
 
-@pytest.mark.parametrize("how", _STOPPED)
-@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+@pytest.mark.parametrize(
+    ("how", "style"), [*((how, "merge") for how in _STOPPED), ("merge", "diff3"), ("merge", "zdiff3")]
+)
 def test_the_doctor_says_how_git_goes_on_and_git_does(torn: tuple[Path, TicketService], how: str, style: str) -> None:
     folder, service = torn
     if how == "revert":

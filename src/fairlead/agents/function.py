@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fairlead.agents.spec import AgentSpec, Capability
-from fairlead.runtime.engine import inputs_of
 from fairlead.runtime.graph import Node, Permission, Retry, Workflow
+from fairlead.runtime.plans import inputs_of
 
 
 class Agent:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fairlead.pipeline.analysis.chapters import chapters_of
 from fairlead.pipeline.analysis.claims import MODEL as CLAIMS_MODEL
@@ -20,6 +21,7 @@ from fairlead.pipeline.analysis.entities import entities_of
 from fairlead.pipeline.analysis.fallacies import fallacies_of
 from fairlead.pipeline.analysis.finding import Finding
 from fairlead.pipeline.analysis.keyphrases import KeyPhrase, key_of, key_phrases, phrases_in
+from fairlead.pipeline.analysis.labels import Trained, fallacy_told, labels_of
 from fairlead.pipeline.analysis.licences import identify_licence
 from fairlead.pipeline.analysis.names import Tagger
 from fairlead.pipeline.analysis.quantities import may_hold as may_hold_quantity
@@ -33,7 +35,11 @@ from fairlead.pipeline.text.reading import Reading, Sentence, read
 from fairlead.pipeline.text.words import fold, words_of
 from fairlead.pipeline.text.wordset import word_set
 
+if TYPE_CHECKING:
+    from fairlead.pipeline.classify import Classifier
+
 ANALYSIS_VERSION = 2
+NOTHING_TRAINED = Trained()
 _MOST_STATEMENTS = 48
 _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
@@ -56,8 +62,10 @@ _DEFINING = word_set(
 )
 
 
-def analyse(document: Document, tagger: Tagger | None = None) -> dict[str, Any]:
-    """The analysis of one document as JSON-able values. ``tagger`` finds its names (None: the one of words)."""
+def analyse(document: Document, tagger: Tagger | None = None, trained: Trained = NOTHING_TRAINED) -> dict[str, Any]:
+    """The analysis of one document as JSON-able values. ``tagger`` finds its names (None: the one of words);
+    ``trained`` are models of a user's own, whose findings are added.
+    """
     reading = read(document)
     phrases = key_phrases(reading.sentences)
     keys = {phrase.key for phrase in phrases}
@@ -94,7 +102,8 @@ def analyse(document: Document, tagger: Tagger | None = None) -> dict[str, Any]:
         "reported": reported_speech(reading, shaped) if document.kind != "licence" else [],
         "chapters": chapters_of(reading, {p.key: p.phrase for p in phrases}) if spoken_in(document) else [],
         "claims": [] if document.kind in ("licence", "topic") else _claims(reading, shaped),
-        **_findings(reading, document.kind),
+        **_findings(reading, document.kind, trained.arguments),
+        "labels": labels_of(reading, trained.topics) if trained.topics else [],
         "blocks": _blocks(reading, phrases),
         "sketch": sketch_of(reading.sentences),
         **({"licence": {"name": licence, "holders": holders}} if document.kind == "licence" else {}),
@@ -106,9 +115,10 @@ def spoken_in(document: Document) -> bool:
     return any(segment.kind == "turn" for segment in document.segments[:20])
 
 
-def _findings(reading: Reading, kind: str) -> dict[str, Any]:
+def _findings(reading: Reading, kind: str, arguments: Classifier | None) -> dict[str, Any]:
     """Sentiment, questions, fallacies, dates and quantities; a licence has none of the first three to speak of."""
     argued = kind != "licence"
+    told = partial(fallacy_told, arguments) if arguments else None
     dates: list[dict[str, Any]] = []
     quantities: list[Finding] = []
     for sentence in reading.sentences:
@@ -119,7 +129,7 @@ def _findings(reading: Reading, kind: str) -> dict[str, Any]:
     return {
         "sentiment": sentiment_of(reading) if argued else {},
         "questions": [_asked(reading, found) for found in questions_of(reading)] if argued else [],
-        "fallacies": [_placed(reading, found) for found in fallacies_of(reading)] if argued else [],
+        "fallacies": [_placed(reading, found) for found in fallacies_of(reading, told)] if argued else [],
         "dates": dates[:_MOST_MEASURES],
         "quantities": [_placed(reading, found) for found in quantities[:_MOST_MEASURES]],
     }

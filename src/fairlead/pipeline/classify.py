@@ -69,6 +69,11 @@ class Classifier:
         self.bias = bias
         self.threshold = threshold
 
+    @property
+    def version(self) -> str:
+        """Eight hexadecimal digits that tell this model from others."""
+        return f"{zlib.crc32(self.weights.tobytes(), zlib.crc32(self.columns.tobytes())):08x}"
+
     def scores(self, text: str) -> NDArray[np.float32]:
         """One score per label; the largest wins."""
         places, values = vector(text, self.columns, self.idf)

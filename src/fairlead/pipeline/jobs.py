@@ -16,6 +16,7 @@ from fairlead.clock import Clock, isoformat
 from fairlead.errors import ConflictError, FairleadError, InvalidInputError, NotFoundError, RetryError, StateError
 from fairlead.events import Draft, draft
 from fairlead.ids import new_id
+from fairlead.pipeline.fetch.failures import shown
 from fairlead.store import Database
 from fairlead.store import pipeline as rows
 from fairlead.store.database import Reader, Transaction
@@ -40,7 +41,8 @@ class JobRequest(NamedTuple):
     """What is to be taken in.
 
     ``address`` is a URL or an absolute path; ``source`` the name of the source that has to take it, or empty.
-    ``options`` are ``name`` (collection in memory), ``redact``, ``limit`` (items of a channel or feed) and ``title``.
+    ``options`` are ``name`` (collection in memory), ``redact``, ``overlap`` (sentences that a passage shares with the
+    one before), ``limit`` (items of a channel or feed) and ``title``.
     """
 
     address: str
@@ -197,7 +199,9 @@ def next_attempt(error: BaseException, attempts: int, draw: float) -> float | No
 
 
 def job_event(type_: str, job: JobRow, now: float, cause: str, data: Mapping[str, Any]) -> Draft:
-    return draft(type_, job.tenant, job.id, {**data, "batch": job.batch}, source="pipeline", cause=cause, time=now)
+    """An event of a job. History is read by more than those who may see the job: addresses are shown without keys."""
+    facts = {name: shown(value) if name in ("address", "source") else value for name, value in data.items()}
+    return draft(type_, job.tenant, job.id, {**facts, "batch": job.batch}, source="pipeline", cause=cause, time=now)
 
 
 def told(error: BaseException) -> dict[str, Any]:

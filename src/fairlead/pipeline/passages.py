@@ -11,11 +11,15 @@ from fairlead.pipeline.text.sentences import split_sentences
 _NAMED_AFTER = frozenset({"readme", "licence"})
 _FEWEST = 3
 _MOST = 6
+_MOST_OVERLAP = 2
 _LENGTH = 900
 
 
-def passages(document: Document) -> list[dict[str, Any]]:
+def passages(document: Document, *, overlap: int = 0) -> list[dict[str, Any]]:
     """Stretches of three to six sentences within one heading and one speaker, in order; they cover the whole text.
+
+    ``overlap`` sentences, at most two, of a stretch that ends for its length are said again by the next one. Memory
+    does without: its recall looks at the neighbours of what it finds.
 
     In a recording ``times`` holds (offset in the passage, second) where each of its segments begins.
 
@@ -32,7 +36,9 @@ def passages(document: Document) -> list[dict[str, Any]]:
             _close(document, text, held, found)
         for start, end in split_sentences(segment.text):
             if held and (len(held) >= _MOST or segment.start_char + end - held[0][0] > _LENGTH):
+                again = held[-min(overlap, _MOST_OVERLAP) :] if overlap > 0 else []
                 _close(document, text, held, found)
+                held += again
             held.append((segment.start_char + start, segment.start_char + end, index))
     _close(document, text, held, found)
     # A README rarely repeats the name of its package, and a licence hardly ever says its own; who asks by name has to

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.labels import Trained
     from fairlead.pipeline.analysis.names import Tagger
 
 
@@ -77,14 +78,18 @@ def redact_document(document: dict[str, Any]) -> dict[str, Any]:
     return document if document.get("error") else redact_segments(Document.from_dict(document)).to_dict()
 
 
-def analyse_document(document: dict[str, Any], *, tagger: Tagger | None = None) -> dict[str, Any]:
-    """The findings in one document; see :mod:`fairlead.pipeline.analyse`. ``tagger`` finds its names."""
-    from fairlead.pipeline.analyse import analyse
+def analyse_document(
+    document: dict[str, Any], *, tagger: Tagger | None = None, trained: Trained | None = None
+) -> dict[str, Any]:
+    """The findings in one document; see :mod:`fairlead.pipeline.analyse`. ``tagger`` finds its names, ``trained`` are
+    models of a user's own.
+    """
+    from fairlead.pipeline.analyse import NOTHING_TRAINED, analyse
     from fairlead.pipeline.documents import Document
 
     if document.get("error"):
         return document
-    return analyse(Document.from_dict(document), tagger)
+    return analyse(Document.from_dict(document), tagger, trained or NOTHING_TRAINED)
 
 
 def passages_of(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,7 +19,6 @@ from fairlead.errors import (
     NotStorableError,
     StateError,
     StopError,
-    WorkflowChangedError,
 )
 from fairlead.events import Draft, Event, draft
 from fairlead.ids import new_id
@@ -29,7 +26,7 @@ from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime.control import Control
 from fairlead.runtime.execution import Execution
 from fairlead.runtime.forking import Change, keep, refuse_repeats
-from fairlead.runtime.graph import Node, Workflow, bind_inputs
+from fairlead.runtime.graph import Workflow, bind_inputs
 from fairlead.runtime.handle import RunHandle
 from fairlead.runtime.hooks import Hooks, Moment
 from fairlead.runtime.limits import Limiter, Limits
@@ -37,10 +34,12 @@ from fairlead.runtime.middleware import Breakers, Fallbacks, HookCalls, Middlewa
 from fairlead.runtime.outcome import Outcome, Status
 from fairlead.runtime.owner import Owner, is_alive
 from fairlead.runtime.plan import Plan, Resolve
+from fairlead.runtime.plans import Plans
 from fairlead.runtime.states import PermissionMode, RunState, sources_of
+from fairlead.runtime.turns import Turns
 from fairlead.store.codec import PAYLOAD_VERSION, decode, encode
 from fairlead.store.port import JournalRow, RunRow, RunStore
-from fairlead.tenancy import Tenant, current_tenant, require_tenant, use_tenant
+from fairlead.tenancy import Tenant, require_tenant, use_tenant
 
 _STARTS = 50
 """Runs accepted in one turn of the event loop."""
@@ -97,18 +96,14 @@ class Runtime:
         self.options = options
         self.clock = clock or SystemClock()
         self.hooks = Hooks()
-        self.workflows: dict[str, Workflow] = {}
         self.executions: dict[str, Execution] = {}
-        self._resolve = resolve
         self._owners = owners
         self._owner: Owner | None = None
         self._closing = False
         self._control = Control(self)
-        self._plans: dict[tuple[int, Tenant | None], tuple[Workflow, int, Plan]] = {}
         self._finished: dict[str, asyncio.Future[StepResult | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._starting = 0
-        self._turns: deque[asyncio.Future[None]] = deque()
+        self._starts = Turns(_STARTS)
         self.limits = Limits(
             total=options.max_concurrency,
             per_agent=options.max_concurrency_per_agent,
@@ -116,7 +111,7 @@ class Runtime:
             adaptive=options.adaptive,
             on_change=self._tell_limit,
         )
-        self._middleware: tuple[Middleware, ...] = (
+        layers: tuple[Middleware, ...] = (
             HookCalls(self.hooks),
             PermissionGate(),
             Fallbacks(lambda node, call: _unknown_agent(node.name)),
@@ -125,6 +120,7 @@ class Runtime:
             *middleware,
             Timeouts(),
         )
+        self.plans = Plans(resolve, layers, self.hooks)
 
     # ── opening and closing ──────────────────────────────────────────────────────────────────────────────────
 
@@ -196,8 +192,7 @@ class Runtime:
 
     def register(self, workflow: Workflow) -> None:
         """Makes a workflow known by its name, so that it can be started and resumed by it."""
-        self.plan(workflow)
-        self.workflows[workflow.name] = workflow
+        self.plans.register(workflow)
 
     async def start(
         self,
@@ -217,13 +212,13 @@ class Runtime:
         gives the earlier run. Raises :class:`InvalidInputError` or :class:`InvalidGraphError` before anything is
         stored.
         """
-        if (turn := self._turn()) is not None:
+        if (turn := self._starts.wait(self.loop)) is not None:
             await turn
         if self._closing:
             raise RunReleasedError("the runtime is closing and takes no new runs.", remedy="Open it again.")
         with use_tenant(tenant) if tenant is not None else nullcontext():
-            workflow = self.workflow_of(target)
-            plan = self.plan(workflow)
+            plan = self.plans.of(target)
+        workflow = plan.workflow
         encoded = encode(bind_inputs(workflow, inputs or {}))
         mode = _check_mode(permission_mode or (parent.permission_mode if parent else "default"))
         row = self._new_run(
@@ -272,7 +267,7 @@ class Runtime:
         source = await self.require(run_id, tenant)
         if not self.store.durable:
             raise StateError("runs in memory keep no results to fork from.", remedy="Use a store on disk.")
-        plan = self.plan_of_run(source)
+        plan = self.plans.of_run(source)
         mode = permission_mode or source.permission_mode
         if permission_mode is None and mode == PermissionMode.BYPASS:
             mode = PermissionMode.DEFAULT.value
@@ -300,27 +295,6 @@ class Runtime:
             self._begin(stored, plan, decode(source.input), {entry.key: entry for entry in kept.rows})
         return RunHandle(self, stored.id)
 
-    def _turn(self) -> asyncio.Future[None] | None:
-        """What a start waits for when many come at once: a thousand in one turn would hold up the whole loop."""
-        if self._starting == 0:
-            self.loop.call_soon(self._admit_starts)
-        self._starting += 1
-        if self._starting <= _STARTS and not self._turns:
-            return None
-        turn = self.loop.create_future()
-        self._turns.append(turn)
-        return turn
-
-    def _admit_starts(self) -> None:
-        self._starting = 0
-        while self._turns and self._starting < _STARTS:
-            turn = self._turns.popleft()
-            if not turn.done():
-                self._starting += 1
-                turn.set_result(None)
-        if self._starting:
-            self.loop.call_soon(self._admit_starts)
-
     def _new_run(self, plan: Plan, encoded: bytes, parent: RunRow | None, **given: Any) -> RunRow:
         """The row of a run that begins at once, in this process."""
         now, run_id, workflow = self.clock.now(), new_id("run"), plan.workflow
@@ -344,38 +318,6 @@ class Runtime:
             "version": PAYLOAD_VERSION,
         }
         return RunRow(**(fields | given))
-
-    def workflow_of(self, target: Any) -> Workflow:
-        """What is to be run, as a workflow."""
-        if isinstance(target, Workflow):
-            return target
-        as_workflow = getattr(target, "as_workflow", None)
-        if as_workflow is not None:
-            made: Workflow = as_workflow()
-            return made
-        if isinstance(target, str):
-            if target in self.workflows:
-                return self.workflows[target]
-            call = self._resolve(target)
-            return self.workflow_of(call) if hasattr(call, "as_workflow") else function_workflow(call, target)
-        if callable(target):
-            return function_workflow(target)
-        raise InvalidInputError(
-            f"{target!r} cannot be run.", remedy="Give a workflow, an agent, a function, or a name.", field="target"
-        )
-
-    def plan(self, workflow: Workflow) -> Plan:
-        """The compiled graph, kept for the next run of the same workflow."""
-        # Names of agents may mean another agent to another tenant.
-        place = (id(workflow), current_tenant())
-        known = self._plans.get(place)
-        if known is not None and known[0] is workflow and known[1] == self.hooks.version:
-            return known[2]
-        plan = Plan(workflow, self._resolve, self._middleware)
-        if len(self._plans) >= 256:
-            self._plans.clear()
-        self._plans[place] = (workflow, self.hooks.version, plan)
-        return plan
 
     def _begin(
         self, run: RunRow, plan: Plan, inputs: Mapping[str, Any], journal: dict[str, JournalRow], *, held: bool = False
@@ -418,7 +360,7 @@ class Runtime:
 
     async def adopt(self, run: RunRow, cause: str) -> Execution | None:
         """Takes an orphan and goes on with it; None when another process was first."""
-        plan = self.plan_of_run(run)
+        plan = self.plans.of_run(run)
         event = self._draft(run, "run.recovered", {"attempt": run.attempt + 1, "previous_owner": run.owner}, cause)
         owner = self.owner_id or "here"
         claimed = await self.store.claim(run.id, event, owner=owner, dead=run.owner)
@@ -455,27 +397,6 @@ class Runtime:
         ):
             found += page
         return found
-
-    def plan_of_run(self, run: RunRow) -> Plan:
-        """The plan to resume a run with; :class:`WorkflowChangedError` when it is not the one it started with."""
-        with use_tenant(Tenant(*run.tenant.split(":", 1))):
-            plan = self._plan_of_run(run)
-        if plan.signature != run.signature:
-            raise WorkflowChangedError(
-                f"run {run.id} was started with another version of {run.name!r}: its steps or dependencies differ now.",
-                remedy="Resume it with the code that started it, or terminate it and start a new run.",
-                run_id=run.id,
-            )
-        return plan
-
-    def _plan_of_run(self, run: RunRow) -> Plan:
-        if run.definition is not None:
-            from fairlead.runtime.spec import workflow_from_spec
-
-            workflow = workflow_from_spec(decode(run.definition))
-        else:
-            workflow = self.workflow_of(run.name)
-        return self.plan(workflow)
 
     # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -597,26 +518,6 @@ class Runtime:
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def function_workflow(call: Callable[..., Any], name: str | None = None) -> Workflow:
-    """A function as a workflow of one step, its parameters as inputs."""
-    if name is None:
-        name = str(getattr(call, "agent_name", None) or getattr(call, "__name__", type(call).__name__))
-    return Workflow(name=name, nodes=(Node(name=name, call=call),), inputs=inputs_of(call), kind="function")
-
-
-def inputs_of(call: Callable[..., Any]) -> dict[str, Any]:
-    """A function's parameters as a workflow's inputs, without the step context."""
-    from fairlead.runtime.binding import is_context
-    from fairlead.runtime.graph import REQUIRED
-
-    inputs: dict[str, Any] = {}
-    for parameter in inspect.signature(call).parameters.values():
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or is_context(parameter):
-            continue
-        inputs[parameter.name] = REQUIRED if parameter.default is parameter.empty else parameter.default
-    return inputs
 
 
 def result_of_run(run: RunRow) -> StepResult:

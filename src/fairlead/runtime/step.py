@@ -391,7 +391,7 @@ def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict
     async def invoke(step: StepContext) -> StepResult:
         try:
             arguments = {} if bind is None else bind(step)
-            value = await (asyncio.to_thread(call, **arguments) if plain else call(**arguments))
+            value = await (_on_thread(call, arguments) if plain else call(**arguments))
             if plain and inspect.isawaitable(value):
                 value = await value
         except EffectUnknownError:
@@ -401,6 +401,31 @@ def invoke_function(call: Callable[..., Any], bind: Callable[[StepContext], dict
         return value if type(value) is StepResult else StepResult(True, value)
 
     return invoke
+
+
+async def _on_thread(call: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Calls a plain function on a worker thread. A coroutine that it returns after nobody waits any more is closed."""
+    returned: list[Any] = []
+    left = False
+
+    def carry_out() -> Any:
+        returned.append(call(**arguments))
+        if left:
+            _close_coroutine(returned[0])
+        return returned[0]
+
+    try:
+        return await asyncio.to_thread(carry_out)
+    except asyncio.CancelledError:
+        left = True
+        if returned:
+            _close_coroutine(returned[0])
+        raise
+
+
+def _close_coroutine(value: Any) -> None:
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def _is_coroutine_function(call: Callable[..., Any]) -> bool:

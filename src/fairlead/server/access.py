@@ -15,6 +15,8 @@ COMMANDS = "commands:run"
 TOOLS = "agents:tools"
 SPECIAL = (BYPASS, COMMANDS, TOOLS)
 """Scopes that must be named: ``*`` does not contain them."""
+IF_MATCH = "if-match:required"
+"""A scope that takes something away: things are changed only as the caller has seen them (RFC 6585, 428)."""
 
 
 class Caller(NamedTuple):
@@ -77,6 +79,13 @@ def needed_scopes(verb: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _require_no_more_than_own(caller: Caller, arguments: Mapping[str, Any]) -> None:
+    if IF_MATCH in caller.scopes and IF_MATCH not in (arguments.get("scope") or ()):
+        raise ForbiddenError(
+            f"a key with {IF_MATCH} can make only keys that have it too.",
+            remedy=f"Name {IF_MATCH} among the scopes.",
+            verb="key.create",
+            scope=IF_MATCH,
+        )
     for scope in arguments.get("scope") or ("*",):
         if scope not in caller.scopes and ("*" not in caller.scopes or scope in SPECIAL):
             raise ForbiddenError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -15,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from fairlead.errors import FairleadError
 from fairlead.server.access import Caller
+from fairlead.server.conditions import tag_of, tags_in
 from fairlead.server.feed import Feed
 from fairlead.server.problems import BadRequestError, problem_bytes, problem_headers
 
@@ -36,16 +36,15 @@ def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None
     return Response(to_bytes(value), status, dict(headers or {}), "application/json")
 
 
-def tagged_answer(request: Request, value: Any) -> Response:
+def tagged_answer(request: Request, value: Any, verb: str = "") -> Response:
     """A reading with its entity tag; 304 without a body when the caller has it already (RFC 9110, 13.1.2)."""
-    body = to_bytes(value)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = tag_of(verb, value, to_bytes)
     # Answers belong to a caller: kept by the caller only, and asked for again each time.
     headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "authorization"}
-    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    known = [part.removeprefix("W/") for part in tags_in(request.headers.get("if-none-match", ""))]
     if tag in known or known == ["*"]:
         return Response(None, 304, headers)
-    return Response(body, 200, headers, "application/json")
+    return Response(to_bytes(value), 200, headers, "application/json")
 
 
 def problem_answer(exc: FairleadError, request_id: str) -> Response:
@@ -112,12 +111,13 @@ class PacedResponse(StreamingResponse):
 class EventStream(PacedResponse):
     """Server-sent events of a tenant, or of one of its subjects."""
 
-    def __init__(self, feed: Feed, tenant: str, after: int | None, subject: str | None = None) -> None:
-        super().__init__(_chunks(feed, tenant, after, subject), "text/event-stream")
+    def __init__(self, request: Request, feed: Feed, after: int | None, subject: str | None = None) -> None:
+        super().__init__(_chunks(request, feed, after, subject), "text/event-stream")
 
 
-async def _chunks(feed: Feed, tenant: str, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:
+async def _chunks(request: Request, feed: Feed, after: int | None, subject: str | None) -> AsyncGenerator[bytes, None]:
     yield b"retry: 1000\n\n"
-    async with aclosing(feed.listen(tenant, after=after, subject=subject)) as listening:
+    tenant, stays = str(caller_of(request).tenant), request.state.stays
+    async with aclosing(feed.listen(tenant, after=after, subject=subject, stays=stays)) as listening:
         async for lines in listening:
             yield b"".join([line.sse for line in lines]) or b": still here\n\n"

@@ -37,10 +37,17 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "ticket.close": frozenset({"command"}),
     "run": frozenset({"set", "focus"}),
     "runs.fork": frozenset({"set"}),
+    "ingest": frozenset({"wait", "progress", "processes"}),
 }
 _ADDED: Mapping[str, tuple[Param, ...]] = {
     "run": (Param("inputs", "json", "inputs of the workflow or agent, by name"),),
     "runs.fork": (Param("values", "json", "other results of steps, by step"),),
+    "ingest": (
+        Param("urls", "str", "addresses to take in", many=True),
+        Param("uploads", "str", "files that were uploaded, as the upload's answer names them", many=True),
+        Param("text", "str", "a text to take in"),
+        Param("title", "str", "title of the one thing that is given"),
+    ),
     "runs.list": (Param("cursor", "str", "`next` of the page before"),),
 }
 _LIMITS = frozenset({"limit", "k", "offset", "depth", "hours", "max_tokens"})
@@ -57,6 +64,9 @@ def why_not(verb: Verb) -> str | None:
     """Why a verb is not offered; None when it is."""
     if verb.name in LOCAL_ONLY:
         return LOCAL_ONLY[verb.name]
+    if verb.name in _ADDED:
+        # What stands for its paths is given in other arguments.
+        return None
     paths = [p.name for p in verb.params if p.required and p.kind == "path"]
     return f"needs {paths[0]}, a path of the machine" if paths else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import jwt
 import orjson
 
 from fairlead.clock import Clock
-from fairlead.errors import InvalidInputError
+from fairlead.errors import InvalidInputError, UnavailableError
 from fairlead.server.access import Caller
 from fairlead.server.problems import UnauthorisedError
 from fairlead.settings import Settings
@@ -21,6 +22,7 @@ from fairlead.store.keys import key_by_id, touch_key
 from fairlead.tenancy import make_tenant
 from fairlead.verbs.table import ROLES
 
+_log = logging.getLogger(__name__)
 _NOBODY = hashlib.sha256(b"no key").hexdigest()
 _TOUCH_EVERY = 60.0
 _ALGORITHMS = {"oct": ("HS256", "HS384", "HS512"), "RSA": ("RS256", "RS384", "RS512"), "EC": ("ES256", "ES384")}
@@ -80,7 +82,12 @@ class Tokens:
 
     def read(self, token: str) -> Caller:
         """The caller that a token names by ``sub``, ``tenant``, ``workspace``, ``role`` and ``scope``."""
-        self._load()
+        try:
+            self._load()
+        except InvalidInputError as exc:
+            # Nobody is let in by keys that may have been taken back, and nobody is told that the token is at fault.
+            _log.error("%s", exc)
+            raise UnavailableError("tokens cannot be checked just now.", remedy="Ask again.", retry_after=5) from exc
         try:
             key = self._keys[str(jwt.get_unverified_header(token).get("kid", ""))]
             claims = jwt.decode(
@@ -101,8 +108,10 @@ class Tokens:
             stat = self._path.stat()
             if (stamp := (stat.st_mtime_ns, stat.st_size)) == self._stamp:
                 return
-            keys = jwt.PyJWKSet.from_dict(orjson.loads(self._path.read_bytes())).keys
-        except (OSError, ValueError, jwt.PyJWTError) as exc:
+            found = orjson.loads(self._path.read_bytes())
+            # A set without keys takes all of them back.
+            keys = jwt.PyJWKSet.from_dict(found).keys if found["keys"] else []
+        except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as exc:
             raise InvalidInputError(
                 f"the key set {self._path} cannot be used: {exc}.", remedy="Mend jwt_jwks.", field="jwt_jwks"
             ) from exc

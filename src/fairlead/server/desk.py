@@ -19,8 +19,10 @@ from fairlead.errors import FairleadError, ForbiddenError, InternalError, NotFou
 from fairlead.events import draft
 from fairlead.ids import new_id
 from fairlead.server.access import Caller, require_allowed
+from fairlead.server.answers import to_bytes
 from fairlead.server.arguments import checked, offered
 from fairlead.server.borrowed import RemoteContext
+from fairlead.server.conditions import Conditions, require_condition
 from fairlead.store.database import Transaction
 from fairlead.store.keys import AuditRow, add_audit
 from fairlead.tenancy import use_tenant
@@ -53,6 +55,7 @@ class Desk:
         self.lead = lead
         self.verbs: dict[str, Verb] = offered()
         self.answers: dict[str, Native] = {}
+        self.conditions = Conditions(to_bytes)
         self.lines_out: dict[str, Streamed] = {}
         self.lines_in: dict[str, Streamed] = {}
         self.draining = False
@@ -70,13 +73,19 @@ class Desk:
 
     # ── calling ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def call(self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str = "") -> Any:
-        """Carries out a verb for a caller; every refusal and fault is a :class:`FairleadError`."""
+    async def call(
+        self, caller: Caller, name: str, arguments: Mapping[str, Any], request_id: str = "", *, compared: bool = False
+    ) -> Any:
+        """Carries out a verb for a caller; every refusal and fault is a :class:`FairleadError`.
+
+        ``compared`` says that what it changes is as the caller has seen it.
+        """
         verb = self.grant(caller, name, arguments, request_id)
         self.calls += 1
         if self.draining and verb.changes:
             raise UnavailableError("the server is ending.", remedy="Ask again in a moment.", retry_after=2)
         given = checked(verb, arguments)
+        require_condition(caller, verb, given, compared=compared)
         try:
             with use_tenant(caller.tenant):
                 native = self.answers.get(name)

@@ -6,14 +6,17 @@ everything else that a server does before it answers first.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections import Counter
 from functools import cache
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from fairlead.server import shapes
+from fairlead.server.conditions import tags_in
 from fairlead.server.problems import PROBLEM_SCHEMA
 from fairlead.verbs.answers import every_answer, schemas_of
 
@@ -42,6 +45,26 @@ def complete_document(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+    app.add_route("/openapi.json", _Document(app).give, include_in_schema=False)
+
+
+class _Document:
+    """The document as bytes, made once, on a thread: it takes as long as some hundred requests, and anybody may ask."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._body: bytes | None = None
+        self._making = asyncio.Lock()
+
+    async def give(self, request: Request) -> Response:
+        async with self._making:
+            if self._body is None:
+                self._body = await asyncio.to_thread(lambda: orjson.dumps(self._app.openapi()))
+        tag = f'"{hashlib.blake2b(self._body, digest_size=12).hexdigest()}"'
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if tag in tags_in(request.headers.get("if-none-match", "")):
+            return Response(None, 304, headers)
+        return Response(self._body, 200, headers, "application/json")
 
 
 def _fold_problems(paths: dict[str, Any]) -> dict[str, Any]:
@@ -60,8 +83,8 @@ def _fold_problems(paths: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def tool_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each verb's answer as tools of MCP give it: an object, complete in itself."""
-    named, used = schemas_of(every_answer(), _DEFS + "{model}")
+    """The JSON Schema of what each verb and each tool of MCP answers there: an object, complete in itself."""
+    named, used = schemas_of({**every_answer(), **shapes.TOOLS}, _DEFS + "{model}")
     found = {}
     for name, schema in named.items():
         if _is_list(schema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -19,21 +20,24 @@ from fairlead.server.a2a import add_a2a
 from fairlead.server.access import Caller
 from fairlead.server.agents import Agents
 from fairlead.server.answers import problem_answer
-from fairlead.server.auth import Authority
 from fairlead.server.carrying import Carrying
 from fairlead.server.desk import Desk
 from fairlead.server.document import complete_document
+from fairlead.server.door import Door
 from fairlead.server.feed import Feed
 from fairlead.server.gate import Gate
 from fairlead.server.health import add_health
+from fairlead.server.ingesting import Ingesting
 from fairlead.server.interfaces import Interfaces
 from fairlead.server.knowing import Knowing
 from fairlead.server.mcp_server import make_mcp
+from fairlead.server.monitoring import Monitoring
 from fairlead.server.problems import BadRequestError
 from fairlead.server.rest import add_routes
 from fairlead.server.running import Runs
 from fairlead.server.sockets import add_socket
 from fairlead.server.streams import add_streams
+from fairlead.server.uploads import sweep
 
 UPLOAD_BYTES = 20 * 100 * 1024 * 1024 + 1024 * 1024
 
@@ -57,6 +61,7 @@ async def open_desk(lead: Fairlead) -> AsyncIterator[Desk]:
     Runs(desk)
     Knowing(desk)
     Agents(desk)
+    Ingesting(desk)
     try:
         yield desk
     finally:
@@ -70,21 +75,24 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
         desk = await stack.enter_async_context(open_desk(lead))
         feed = Feed(lead)
         await feed.open()
+        await asyncio.to_thread(sweep, lead.settings.home / "uploads", lead.clock.now())
         stack.push_async_callback(feed.close)
         app = Served(
             title="Fairlead",
             version=version("fairlead"),
             description="The verbs of Fairlead over HTTP. Failures are RFC 9457 problem documents.",
+            openapi_url=None,
             docs_url=None,
             redoc_url=None,
         )
         app.desk, app.feed = desk, feed
-        authority = Authority(lead.database, lead.settings, lead.clock)
+        door = Door(lead)
         _add_failures(app)
         add_streams(app, desk, feed)
         add_health(app, desk, feed)
         Interfaces(desk, feed).add(app)
-        add_socket(app, desk, feed, authority)
+        Monitoring(desk).add(app)
+        add_socket(app, desk, feed, door)
         carrying = Carrying(desk)
         desk.lines_out["memory.export"] = carrying.export
         desk.lines_in["memory.import"] = carrying.take_in
@@ -102,7 +110,7 @@ async def open_server(lead: Fairlead) -> AsyncIterator[Served]:
                 allow_headers=["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id"],
                 expose_headers=["etag", "retry-after", "x-request-id"],
             )
-        app.add_middleware(Gate, desk=desk, authority=authority, upload_bytes=UPLOAD_BYTES)
+        app.add_middleware(Gate, door=door, upload_bytes=UPLOAD_BYTES)
         yield app
 
 

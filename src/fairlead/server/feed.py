@@ -19,6 +19,8 @@ from fairlead.events import Event
 
 _WINDOW = 4096
 _PAGE = 500
+LOOK_AGAIN = 5.0
+"""Seconds for which a listener is taken for who it was, whatever became of its key."""
 ENDINGS = frozenset({"run.completed", "run.failed", "run.terminated"})
 
 
@@ -98,18 +100,30 @@ class Feed:
         turn.set_result(None)
 
     async def listen(
-        self, tenant: str, *, after: int | None = None, subject: str | None = None, pulse: float = 15.0
+        self,
+        tenant: str,
+        *,
+        after: int | None = None,
+        subject: str | None = None,
+        pulse: float = 15.0,
+        stays: Callable[[], bool] | None = None,
     ) -> AsyncGenerator[list[Line], None]:
         """The events of a tenant beyond ``after`` (None: from now on), in order, each once.
 
         An empty list is a sign of life after ``pulse`` seconds without events. With a ``subject`` that is a run the
-        stream ends with the run.
+        stream ends with the run. It ends too when ``stays``, asked now and then, says that the listener may no more.
         """
         last = self._last if after is None else after
         self.listeners += 1
+        clock = self._lead.clock
+        looked = clock.monotonic()
         try:
             while not self.closed:
                 turn = self._turn
+                if stays is not None and clock.monotonic() - looked >= LOOK_AGAIN:
+                    looked = clock.monotonic()
+                    if not stays():
+                        return
                 found, last = await self._beyond(tenant, last, subject)
                 if found:
                     yield found

@@ -8,24 +8,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
-from fairlead.errors import FairleadError, InternalError, RateLimitedError
+from fairlead.errors import FairleadError, InternalError, RateLimitedError, UnavailableError
 from fairlead.ids import new_id
-from fairlead.server.access import Caller
-from fairlead.server.auth import Authority
-from fairlead.server.desk import Desk
+from fairlead.server.door import Door
 from fairlead.server.problems import (
     BadRequestError,
     NotReadableError,
     TooLargeError,
-    UnauthorisedError,
     problem_bytes,
     problem_headers,
 )
-from fairlead.server.rates import Buckets, Taken
+from fairlead.server.rates import Rates, Taken
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,6 +38,8 @@ _OPEN_WITHOUT_KEY = frozenset({"/.well-known/agent-card.json"})
 """Paths that answer anybody, and callers who name themselves with more."""
 MOST_BODY = 4 * 1024 * 1024
 """Bytes of a request body, but for what is taken in as it comes."""
+MOST_HELD = 128 * 1024 * 1024
+"""Bytes of all request bodies that are held at once; beyond that callers are told to come back."""
 
 _LARGE = frozenset({"/api/upload", "/api/memory/import"})
 """Paths whose bodies are taken in as they come."""
@@ -53,19 +53,23 @@ _SECURITY = (
 _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
-class Gate:
-    """Wraps the application. After it, ``scope["state"]`` holds ``caller`` and ``request_id``."""
+class Held:
+    """Bytes of bodies that are held in memory now."""
 
-    def __init__(self, app: App, desk: Desk, authority: Authority, *, upload_bytes: int) -> None:
-        settings, clock = desk.lead.settings, desk.lead.clock
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
+class Gate:
+    """Wraps the application. After it, ``scope["state"]`` holds ``caller``, ``request_id``, and ``stays``, which
+    says whether the caller may still."""
+
+    def __init__(self, app: App, door: Door, *, upload_bytes: int) -> None:
         self._app = app
-        self._desk = desk
-        self._authority = authority
-        self._rates = Buckets(settings.rate_limit, settings.rate_burst, clock)
-        # Whoever fails to name a caller is slowed down by address, so that guessing keys leads nowhere.
-        self._failures = Buckets(1.0, 30, clock)
+        self._door = door
         self._most = MOST_BODY
         self._most_upload = upload_bytes
+        self._held = Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,19 +77,28 @@ class Gate:
             return
         request_id = new_id("req")
         answer = _Answer(send, request_id, secure=scope.get("scheme") == "https")
+        streamed = scope["path"] in _LARGE
+        most = self._most_upload if streamed else self._most
+        body = _Body(self._held, receive, most=most, streamed=streamed)
         try:
             state = scope.setdefault("state", {})
             state["request_id"] = request_id
             _require_one_reading(scope)
-            if _needs_key(scope):
-                state["caller"] = caller = self.identify(scope)
-                answer.taken = self._rates.take(caller.id)
-                answer.rate = self._rates
+            address = (scope.get("client") or ("",))[0]
+            if not _needs_key(scope):
+                self._door.glance(address)
+            else:
+                authorization = header(scope["headers"], b"authorization")
+                caller = self._door.identify(address, authorization)
+                state["caller"], state["stays"] = caller, partial(self._door.stays, caller, authorization)
+                answer.taken = self._door.rates.take(caller)
+                answer.rate = self._door.rates
                 if not answer.taken.allowed:
                     raise RateLimitedError(
                         "too many requests with this key.", remedy="Wait.", retry_after=answer.taken.wait
                     )
-            await self._app(scope, self._measured(scope, receive), answer.send)
+            _require_acceptable(scope, most)
+            await self._app(scope, body.receive, answer.send)
         except ClientDisconnect:
             return
         except FairleadError as exc:
@@ -93,42 +106,51 @@ class Gate:
         except Exception:  # noqa: BLE001 - the caller gets a problem document, the log gets the fault
             _log.exception("request %s failed", request_id)
             await answer.problem(InternalError("the server failed.", remedy="Its log says why."))
+        finally:
+            body.let_go()
 
-    def identify(self, scope: Scope) -> Caller:
-        """The caller of a connection; slows down an address that keeps naming nobody."""
-        address = (scope.get("client") or ("",))[0]
-        try:
-            return self._authority.identify(header(scope["headers"], b"authorization"))
-        except UnauthorisedError:
-            taken = self._failures.take(address)
-            if not taken.allowed:
-                raise RateLimitedError(
-                    "too many requests without a valid key.", remedy="Wait.", retry_after=taken.wait
-                ) from None
-            raise
 
-    def _measured(self, scope: Scope, receive: Receive) -> Receive:
-        """Refuses a body that is announced or turns out too large."""
-        most = self._most_upload if scope["path"] in _LARGE else self._most
-        announced = header(scope["headers"], b"content-length")
-        if (coding := header(scope["headers"], b"content-encoding") or "identity").lower() != "identity":
-            # A small body may be a large one, and nothing that callers send is worth that.
-            raise NotReadableError(f"the body is compressed with {coding[:40]!r}.", remedy="Send it as it is.")
-        if announced is not None and not announced.isdecimal():
-            raise BadRequestError("content-length is no number.", remedy="Send the length in bytes.")
-        if announced is not None and int(announced) > most:
-            raise TooLargeError(f"the body has {announced} bytes.", remedy=f"At most {most:,} are accepted.")
-        seen = 0
+class _Body:
+    """A request's body on its way in: refused when it turns out too large, or when all of them together are.
 
-        async def measured() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > most:
-                raise TooLargeError("the body is too large.", remedy=f"At most {most:,} bytes are accepted.")
-            return message
+    What is taken in as it comes goes to the disk; of all other bodies the bytes are held until they are answered.
+    """
 
-        return measured
+    def __init__(self, held: Held, receive: Receive, *, most: int, streamed: bool) -> None:
+        self._all = held
+        self._receive = receive
+        self._most = most
+        self._streamed = streamed
+        self._seen = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self._seen += size
+        if self._seen > self._most:
+            raise TooLargeError("the body is too large.", remedy=f"At most {self._most:,} bytes are accepted.")
+        if not self._streamed:
+            self._all.bytes += size
+            if self._all.bytes > MOST_HELD:
+                raise UnavailableError("too much is being taken in.", remedy="Send it again.", retry_after=1)
+        return message
+
+    def let_go(self) -> None:
+        """Once it is answered."""
+        if not self._streamed:
+            self._all.bytes -= self._seen
+
+
+def _require_acceptable(scope: Scope, most: int) -> None:
+    """Refuses a body that is announced too large, or in a form that is not read."""
+    if (coding := header(scope["headers"], b"content-encoding") or "identity").lower() != "identity":
+        # A small body may be a large one, and nothing that callers send is worth that.
+        raise NotReadableError(f"the body is compressed with {coding[:40]!r}.", remedy="Send it as it is.")
+    announced = header(scope["headers"], b"content-length")
+    if announced is not None and not announced.isdecimal():
+        raise BadRequestError("content-length is no number.", remedy="Send the length in bytes.")
+    if announced is not None and int(announced) > most:
+        raise TooLargeError(f"the body has {announced} bytes.", remedy=f"At most {most:,} are accepted.")
 
 
 class _Answer:
@@ -141,7 +163,7 @@ class _Answer:
         self._begun = False
         self._began = time.perf_counter()
         self.taken: Taken | None = None
-        self.rate: Buckets | None = None
+        self.rate: Rates | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -28,12 +28,12 @@ def add_health(app: FastAPI, desk: Desk, feed: Feed) -> None:
     async def readiness(request: Request) -> Response:
         faults = [name for name, check in (await _checks(desk, feed)).items() if check["state"] != "ok"]
         status = "ready" if not faults else "not ready"
-        return json_answer({"status": status, "faults": faults}, 200 if not faults else 503)
+        return json_answer({"status": status, "faults": faults}, *_said(not faults))
 
     async def health(request: Request) -> Response:
         checks = await _checks(desk, feed)
         well = all(check["state"] == "ok" for check in checks.values())
-        return json_answer({"status": "healthy" if well else "unhealthy"}, 200 if well else 503)
+        return json_answer({"status": "healthy" if well else "unhealthy"}, *_said(well))
 
     async def detailed(request: Request) -> Response:
         caller = caller_of(request)
@@ -47,7 +47,7 @@ def add_health(app: FastAPI, desk: Desk, feed: Feed) -> None:
             "listeners": feed.listeners,
             "calls": desk.calls,
         }
-        return json_answer(facts, 200 if well else 503)
+        return json_answer(facts, *_said(well))
 
     for path, endpoint, summary, shape in (
         ("/liveness", liveness, "whether the process answers", "Alive"),
@@ -68,6 +68,11 @@ def add_health(app: FastAPI, desk: Desk, feed: Feed) -> None:
             response_class=Response,
             responses=described,
         )
+
+
+def _said(well: bool) -> tuple[int, dict[str, str]]:
+    """The status of an answer, and its headers."""
+    return (200, {}) if well else (503, {"retry-after": "2"})
 
 
 async def _checks(desk: Desk, feed: Feed) -> dict[str, dict[str, Any]]:

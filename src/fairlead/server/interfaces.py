@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.responses import StreamingResponse
 
-from fairlead.clock import isoformat
 from fairlead.errors import FairleadError, InvalidInputError
-from fairlead.events import draft
 from fairlead.pipeline.intake.uploads import folder_of
 from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, json_answer, read_json, tagged_answer, to_bytes
@@ -45,7 +42,6 @@ _SHAPES: Mapping[str, str] = {
     "/v1/chat/completions": "ChatCompletion",
     "/v1/models": "ModelsOfApi",
     "/api/ai/generate": "Generated",
-    "/api/monitoring/dashboard": "Dashboard",
 }
 
 
@@ -70,12 +66,16 @@ class Interfaces:
 
     def add(self, app: FastAPI) -> None:
         routes = (
-            ("POST", "/api/upload", self.upload, "keep files, to be named as inputs of runs"),
+            (
+                "POST",
+                "/api/upload",
+                self.upload,
+                "keep files, take in what can be read, or name them as inputs of runs",
+            ),
             ("POST", "/v1/chat/completions", self.chat, "the chat API that clients of OpenAI speak"),
             ("GET", "/v1/models", self.models, "the models of that API"),
             ("POST", "/api/ai/generate", self.generate, "answer a prompt by way of the gateway"),
             ("POST", _NOT_OFFERED, self.coordinate, "not offered"),
-            ("GET", "/api/monitoring/dashboard", self.dashboard, "how the newest runs did, and what was spent"),
             ("GET", "/metrics", self.metrics, "counters in the Prometheus text format"),
         )
         for method, path, endpoint, summary in routes:
@@ -109,9 +109,7 @@ class Interfaces:
                 responses=described,
                 # What is not offered has no answer of its own.
                 status_code=501 if path == _NOT_OFFERED else 200,
-                openapi_extra={"requestBody": {"required": True, "content": _BODIES[path]}}
-                if path in _BODIES
-                else None,
+                openapi_extra=_taken(path),
             )
 
     def _grant(self, request: Request, verb: str) -> Caller:
@@ -122,19 +120,18 @@ class Interfaces:
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def upload(self, request: Request) -> Response:
-        caller = self._grant(request, "run")
+        """Keeps files and, unless ``ingest=false``, makes a job of each that something reads."""
+        wanted = request.query_params.get("ingest", "true")
+        if wanted not in ("true", "false"):
+            raise InvalidInputError(f"ingest is {wanted[:40]!r}.", remedy="Give true or false.", field="ingest")
+        caller = self._grant(request, "ingest" if wanted == "true" else "run")
         lead = self._desk.lead
         folder = folder_of(lead.settings.home, caller.tenant)
         batch = await receive_batch(request.headers.get("content-type", ""), request.stream(), folder, lead.clock)
-        if batch.kept:
-            now, cause = lead.clock.now(), f"key:{caller.actor}"
-            tenant = str(caller.tenant)
-            drafts = [
-                draft("upload.received", tenant, kept.key, kept.to_dict(), source="server", cause=cause, time=now)
-                for kept in batch.kept
-            ]
-            await lead.store.append(*drafts)
-        return json_answer(batch.answer, batch.status)
+        kept = batch.kept if wanted == "true" else [one._replace(kind="") for one in batch.kept]
+        with use_tenant(caller.tenant):
+            submitted = await lead.intake.take_uploads(kept, cause=f"key:{caller.actor}")
+        return json_answer({**batch.answer, "jobs": [one.job.id for one in submitted]}, batch.status)
 
     # ── models ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -192,39 +189,13 @@ class Interfaces:
             response = await self._desk.gateway.generate(GenerationRequest(**body))
         return json_answer(response.to_dict())
 
-    # ── teams and monitoring ─────────────────────────────────────────────────────────────────────────────────
+    # ── teams and counters ───────────────────────────────────────────────────────────────────────────────────
 
     async def coordinate(self, request: Request) -> Response:
         self._grant(request, "epic.create")
         raise NotOfferedError(
             "epics are not coordinated by this server: there is no team behind this route.",
             remedy="Make the epic and its tickets with /api/epic/create and /api/tickets.",
-        )
-
-    async def dashboard(self, request: Request) -> Response:
-        """Counted over the newest 1,000 runs of the tenant."""
-        caller = self._grant(request, "runs.list")
-        lead = self._desk.lead
-        rows = await lead.store.find(tenant=str(caller.tenant), limit=1000)
-        states = Counter(row.state for row in rows)
-        ended = [row for row in rows if row.finished is not None]
-        seconds = [row.finished - row.created for row in ended if row.finished is not None]
-        decided = states["completed"] + states["error"]
-        breakdown = {
-            name: dict(Counter(row.state for row in rows if row.name == name)) for name in {row.name for row in rows}
-        }
-        costs = await self._desk.call(caller, "cost.summary", {}, request.state.request_id)
-        return json_answer(
-            {
-                "timestamp": isoformat(lead.clock.now()),
-                "team_overview": {"runs": len(rows), "by_state": dict(states)},
-                "performance_metrics": {
-                    "success_rate": states["completed"] / decided if decided else None,
-                    "mean_seconds": sum(seconds) / len(seconds) if seconds else None,
-                },
-                "cost_metrics": costs,
-                "agent_breakdown": breakdown,
-            }
         )
 
     async def metrics(self, request: Request) -> Response:
@@ -240,6 +211,20 @@ class Interfaces:
         )
         text = "".join(f"# HELP {n} {h}\n# TYPE {n} {k}\n{n} {v}\n" for n, k, h, v in rows)
         return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _taken(path: str) -> dict[str, Any] | None:
+    """What a route takes, for the OpenAPI document."""
+    extra: dict[str, Any] = {}
+    if path in _BODIES:
+        extra["requestBody"] = {"required": True, "content": _BODIES[path]}
+    if path == "/api/upload":
+        said = "whether jobs take in what was kept"
+        schema = {"enum": ["true", "false"], "default": "true"}
+        extra["parameters"] = [
+            {"name": "ingest", "in": "query", "required": False, "description": said, "schema": schema}
+        ]
+    return extra or None
 
 
 def _checked_chat(body: dict[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Knowing:
 
     async def workflows(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """The shipped workflows, and those that the server's program registered."""
-        known = {name: load_template(name) for name in template_names()} | self._lead.runtime.workflows
+        known = {name: load_template(name) for name in template_names()} | self._lead.runtime.plans.workflows
         items = [
             {"name": name, "version": flow.version, "steps": len(flow.nodes), "description": flow.description}
             for name, flow in sorted(known.items())

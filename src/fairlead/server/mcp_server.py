@@ -10,7 +10,7 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from fairlead.errors import FairleadError, NotFoundError
+from fairlead.errors import FairleadError, ForbiddenError, NotFoundError, NotInitialisedError
 from fairlead.ids import new_id
 from fairlead.server.access import Caller
 from fairlead.server.answers import to_bytes
@@ -25,6 +25,12 @@ _TEMPLATES = {
     "tickets": ("ticket.show", "ids", "a ticket"),
     "memory": ("memory.show", "id", "an entry of the default namespace"),
 }
+_NEWEST: dict[str, tuple[str, dict[str, Any], str]] = {
+    "runs": ("runs.list", {"limit": 20}, "name"),
+    "tickets": ("ticket.ready", {"limit": 20}, "title"),
+    "memory": ("memory.list", {"limit": 20}, "content"),
+}
+"""What is listed: verb, its arguments, and the field that says what it is."""
 _PROMPTS = {
     "explain_run": (
         "run",
@@ -37,6 +43,13 @@ _PROMPTS = {
         "take a ticket, do it, and close it with evidence",
         "Call ticket_show with ids=[{ticket}] and ticket_claim with the same. Do what it asks for. Recall what is "
         "known with memory_recall before you decide. Close it with ticket_close and the commit that shows the work.",
+    ),
+    "answer_from_memory": (
+        "question",
+        "answer from what was taken in, with sources, or say that it is not known",
+        "Call ask with question={question}. If it is answered, give the statements with their sources and nothing "
+        "else. If not, call memory_recall with the words that matter; if that brings nothing either, say that it is "
+        "not known.",
     ),
 }
 
@@ -56,8 +69,25 @@ class _Answers:
         return await self._tools.call(self._caller_of(ctx), params.name, params.arguments or {}, new_id("req"))
 
     async def list_resources(self, ctx: Context, params: Any) -> types.ListResourcesResult:
-        self._caller_of(ctx)
-        return types.ListResourcesResult(resources=[])
+        """The newest of each kind that the caller may list; any other is read by its id."""
+        caller, found = self._caller_of(ctx), []
+        for kind, (verb, given, title) in _NEWEST.items():
+            try:
+                value = await self._desk.call(caller, verb, given, new_id("req"))
+            except (ForbiddenError, NotFoundError, NotInitialisedError):
+                # Not this caller's to see, or there is no board here: nothing of it to list.
+                continue
+            items = value["items"] if isinstance(value, dict) else value
+            found += [
+                types.Resource(
+                    uri=f"fairlead://{kind}/{item['id']}",
+                    name=item["id"],
+                    title=" ".join(str(item[title]).split())[:120],
+                    mime_type="application/json",
+                )
+                for item in items
+            ]
+        return types.ListResourcesResult(resources=found)
 
     async def list_templates(self, ctx: Context, params: Any) -> types.ListResourceTemplatesResult:
         self._caller_of(ctx)

@@ -14,6 +14,7 @@ from fairlead.server.access import Caller
 from fairlead.server.answers import caller_of, read_json, tagged_answer, to_bytes
 from fairlead.server.arguments import from_query
 from fairlead.server.carrying import LINES, sends_lines, wants_lines
+from fairlead.server.conditions import can_be_conditional
 from fairlead.server.desk import Desk
 from fairlead.server.document import REFERENCE, answer_name
 from fairlead.server.problems import MEDIA_TYPE, BadRequestError
@@ -28,6 +29,7 @@ _CREATED = frozenset(
         "run",
         "runs.fork",
         "agent.register",
+        "ingest",
         "key.create",
         "memory.add",
         "ticket.create",
@@ -91,6 +93,10 @@ def _add_resources(app: FastAPI, desk: Desk) -> None:
         ("GET", "/api/workflows/{workflow}", "workflow.show", ("workflow",)),
         ("POST", "/api/memory", "memory.add", ()),
         ("GET", "/api/memory", "memory.list", ()),
+        ("GET", "/api/jobs", "jobs.list", ()),
+        ("GET", "/api/jobs/{job}", "jobs.show", ("job",)),
+        ("POST", "/api/jobs/{job}/retry", "jobs.retry", ("job",)),
+        ("POST", "/api/jobs/{job}/cancel", "jobs.cancel", ("job",)),
         ("GET", "/api/tickets", "ticket.list", ()),
         ("POST", "/api/tickets", "ticket.create", ()),
         ("GET", "/api/models", "model.list", ()),
@@ -156,16 +162,23 @@ def _described(method: str, verb: Verb, held: tuple[str, ...], *, lines: bool) -
             {"name": p.name, "in": "query", "required": p.required, "description": p.help, "schema": param_schema(p)}
             for p in loose
         ]
+        params.append(_header("If-None-Match", "entity tag of an answer that is known; 304 when it is still the same"))
         return {"parameters": params}
     schema = verb.schema()
     schema["properties"] = {n: s for n, s in schema["properties"].items() if n not in held}
     schema["required"] = [n for n in schema.get("required", ()) if n not in held]
-    params.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}})
+    params.append(_header("Idempotency-Key", "the request is done once; sent again, it gets the first answer"))
+    if can_be_conditional(verb):
+        params.append(_header("If-Match", "entity tag of what is changed; 412 when it is another by now"))
     content = {"application/json": {"schema": schema}}
     if lines:
         content[LINES] = {"schema": {"type": "string"}}
     body = {"required": bool(schema["required"]), "content": content}
     return {"parameters": params, "requestBody": body}
+
+
+def _header(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
 
 
 def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
@@ -175,9 +188,9 @@ def _reading(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         if streamed is not None and wants_lines(request):
             return await streamed(request)
         given = from_query(verb, request.query_params.multi_items())
-        given = _with_held(given, request, held)
+        given = _with_held(verb, given, request, held)
         value = await desk.call(caller_of(request), verb.name, given, request.state.request_id)
-        return tagged_answer(request, value)
+        return tagged_answer(request, value, verb.name)
 
     return endpoint
 
@@ -190,11 +203,11 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
         if streamed is not None and sends_lines(request):
             return await streamed(request)
         caller = caller_of(request)
-        given = _with_held(await read_json(request), request, held)
+        given = _with_held(verb, await read_json(request), request, held)
         key = request.headers.get("idempotency-key")
 
         async def work() -> bytes:
-            return to_bytes(await desk.call(caller, verb.name, given, request.state.request_id))
+            return to_bytes(await _on_condition(desk, caller, verb, given, request))
 
         if key is None or ("key" in given and verb.name in _KEYED):
             return Response(await work(), status, media_type="application/json")
@@ -209,11 +222,25 @@ def _changing(desk: Desk, verb: Verb, held: tuple[str, ...] = ()) -> Endpoint:
     return endpoint
 
 
-def _with_held(given: dict[str, Any], request: Request, held: tuple[str, ...]) -> dict[str, Any]:
+async def _on_condition(desk: Desk, caller: Caller, verb: Verb, given: Mapping[str, Any], request: Request) -> Any:
+    """What the verb answers, called only when what it changes is as ``If-Match`` says."""
+    request_id, header = request.state.request_id, request.headers.get("if-match")
+    if header is None:
+        return await desk.call(caller, verb.name, given, request_id)
+
+    async def read(reading: str, arguments: Mapping[str, Any]) -> Any:
+        return await desk.call(caller, reading, arguments, request_id)
+
+    async with desk.conditions.met(caller, verb, given, header, read) as met:
+        return await desk.call(caller, verb.name, met, request_id, compared=True)
+
+
+def _with_held(verb: Verb, given: dict[str, Any], request: Request, held: tuple[str, ...]) -> dict[str, Any]:
+    several = {param.name for param in verb.params if param.many}
     for name in held:
         if name in given:
             raise BadRequestError(f"{name} is in the path and again beside it.", remedy="Give it once.", field=name)
-        given[name] = request.path_params[name]
+        given[name] = [request.path_params[name]] if name in several else request.path_params[name]
     return given
 
 

@@ -17,6 +17,7 @@ from fairlead.app import Fairlead
 from fairlead.errors import InvalidInputError, UnavailableError
 from fairlead.server.access import SPECIAL
 from fairlead.server.factory import open_server
+from fairlead.server.ingesting import working
 from fairlead.server.wire import MOST_HEAD, Limits, guarded
 from fairlead.settings import Settings
 from fairlead.store.keys import any_key
@@ -105,7 +106,7 @@ async def _serve(
             register(lead)
         lead.recovered, lead.unrecovered = await lead.runtime.recover()
         first = await asyncio.to_thread(first_key, context, lead)
-        async with open_server(lead) as app:
+        async with open_server(lead) as app, working(lead, lead.settings.shutdown_grace):
 
             def ready(bound: int) -> None:
                 say(f"Fairlead serves {lead.tenant} at {scheme}://{host}:{bound}")

@@ -7,7 +7,8 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from fairlead.verbs.answers.spending import Generated, Summary
+from fairlead.server import monitoring_shapes as monitoring
+from fairlead.verbs.answers.spending import Generated
 
 
 class Kept(TypedDict):
@@ -25,7 +26,7 @@ class NotKept(TypedDict):
 
 
 class Uploaded(TypedDict):
-    """How a batch of files ended. ``duration`` is milliseconds."""
+    """How a batch of files ended. ``duration`` is milliseconds; ``jobs`` take in what something reads."""
 
     success: bool
     files: list[Kept]
@@ -34,6 +35,7 @@ class Uploaded(TypedDict):
     partialSuccess: NotRequired[bool]
     failures: NotRequired[list[NotKept]]
     failureCount: NotRequired[int]
+    jobs: list[str]
 
 
 class Alive(TypedDict):
@@ -99,26 +101,6 @@ class ChatCompletion(TypedDict):
     fairlead: ChatCost
 
 
-class TeamOverview(TypedDict):
-    runs: int
-    by_state: dict[str, int]
-
-
-class Performance(TypedDict):
-    """None where nothing was measured."""
-
-    success_rate: float | None
-    mean_seconds: float | None
-
-
-class Dashboard(TypedDict):
-    timestamp: str
-    team_overview: TeamOverview
-    performance_metrics: Performance
-    cost_metrics: Summary
-    agent_breakdown: dict[str, dict[str, int]]
-
-
 class ChatTurn(TypedDict):
     role: str
     content: NotRequired[Any]
@@ -157,20 +139,47 @@ class GenerateRequest(TypedDict):
     task_type: NotRequired[str]
 
 
-SHAPES: Mapping[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        Uploaded,
-        Alive,
-        Ready,
-        Health,
-        HealthDetailed,
-        ModelsOfApi,
-        ChatCompletion,
-        Dashboard,
-        Generated,
-        ChatRequest,
-        GenerateRequest,
-    )
-}
+_OWN = (
+    Uploaded,
+    Alive,
+    Ready,
+    Health,
+    HealthDetailed,
+    ModelsOfApi,
+    ChatCompletion,
+    Generated,
+    ChatRequest,
+    GenerateRequest,
+)
+SHAPES: Mapping[str, Any] = {kind.__name__: kind for kind in _OWN} | dict(monitoring.SHAPES)
 """The types that routes name by their own name."""
+
+
+class QueryControlled(TypedDict):
+    """A query is a run; ``result`` is what the verb of the action answers."""
+
+    success: Literal[True]
+    action: str
+    queryId: str
+    result: dict[str, Any]
+    timestamp: str
+
+
+class Query(TypedDict):
+    queryId: str
+    name: str
+    status: str
+    model: str | None
+    permissionMode: str
+    startTime: str
+
+
+class Queries(TypedDict):
+    success: Literal[True]
+    queries: list[Query]
+    count: int
+    timestamp: str
+
+
+TOOLS: Mapping[str, Any] = {"query_control": QueryControlled, "query_list": Queries}
+"""What the tools answer that are no verbs."""

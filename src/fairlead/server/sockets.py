@@ -9,7 +9,9 @@ cannot set headers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,53 +22,74 @@ from fairlead.errors import FairleadError, InvalidInputError, RateLimitedError
 from fairlead.ids import new_id
 from fairlead.server.access import Caller
 from fairlead.server.answers import SLOWEST_READ, to_bytes
-from fairlead.server.auth import Authority
 from fairlead.server.desk import Desk
+from fairlead.server.door import Door
 from fairlead.server.feed import Feed
 from fairlead.server.problems import UnauthorisedError, problem
-from fairlead.server.rates import Buckets
+from fairlead.server.rates import Rates
 from fairlead.server.running import find_of
+
+Stays = Callable[[], bool]
 
 _PATIENCE = 5.0
 _MOST_LISTENING = 8
 _UNAUTHORISED = 4401
+_NO_TEXT = 1003
 _TOO_SLOW = 4408
 
 
-def add_socket(app: FastAPI, desk: Desk, feed: Feed, authority: Authority) -> None:
+def add_socket(app: FastAPI, desk: Desk, feed: Feed, door: Door) -> None:
     """Adds ``/api/ws``."""
-    settings = desk.lead.settings
-    rates = Buckets(settings.rate_limit, settings.rate_burst, desk.lead.clock)
-    failures = Buckets(1.0, 30, desk.lead.clock)
+    origins = desk.lead.settings.cors_origins
 
     async def socket(websocket: WebSocket) -> None:
+        if not _is_from_here(websocket, origins):
+            # Before it is accepted: a page of another site learns nothing but that it may not.
+            await websocket.close()
+            return
         await websocket.accept()
-        address = websocket.client.host if websocket.client else ""
         try:
-            caller = await _identify(websocket, authority)
-        except (UnauthorisedError, TimeoutError, ValueError):
-            await asyncio.sleep(min(failures.take(address).wait, _PATIENCE))
+            caller, stays = await _identify(websocket, door)
+        except RateLimitedError as exc:
+            await asyncio.sleep(min(float(exc.fields["retry_after"]), _PATIENCE))
             await websocket.close(_UNAUTHORISED, "no valid key")
             return
-        await _Conversation(websocket, caller, desk, feed, rates).go_on()
+        except (UnauthorisedError, TimeoutError, ValueError):
+            await websocket.close(_UNAUTHORISED, "no valid key")
+            return
+        except WebSocketDisconnect:
+            return
+        await _Conversation(websocket, caller, stays, desk, feed, door.rates).go_on()
 
     app.add_api_websocket_route("/api/ws", socket)
 
 
-async def _identify(websocket: WebSocket, authority: Authority) -> Caller:
+def _is_from_here(websocket: WebSocket, origins: Sequence[str]) -> bool:
+    """Whether it was opened by a program, by a page of this server, or by one of an origin that the settings name."""
+    origin = websocket.headers.get("origin")
+    if origin is None or origin in origins or "*" in origins:
+        return True
+    return origin.partition("://")[2] == websocket.headers.get("host")
+
+
+async def _identify(websocket: WebSocket, door: Door) -> tuple[Caller, Stays]:
     header = websocket.headers.get("authorization")
     if header is None:
-        first = orjson.loads(await asyncio.wait_for(websocket.receive_text(), _PATIENCE))
+        first = orjson.loads(await asyncio.wait_for(_text(websocket), _PATIENCE))
         header = f"Bearer {first['key']}" if isinstance(first, dict) and isinstance(first.get("key"), str) else None
-    return authority.identify(header)
+    caller = door.identify(websocket.client.host if websocket.client else "", header)
+    return caller, partial(door.stays, caller, header)
 
 
 class _Conversation:
     """One authenticated connection."""
 
-    def __init__(self, websocket: WebSocket, caller: Caller, desk: Desk, feed: Feed, rates: Buckets) -> None:
+    def __init__(
+        self, websocket: WebSocket, caller: Caller, stays: Stays, desk: Desk, feed: Feed, rates: Rates
+    ) -> None:
         self._websocket = websocket
         self._caller = caller
+        self._stays = stays
         self._desk = desk
         self._feed = feed
         self._rates = rates
@@ -77,7 +100,10 @@ class _Conversation:
         await self._say({"hello": self._caller.name, "tenant": str(self._caller.tenant), "role": self._caller.role})
         try:
             while True:
-                text = await self._websocket.receive_text()
+                text = await _text(self._websocket)
+                if not self._stays():
+                    await self._websocket.close(_UNAUTHORISED, "the key is valid no more")
+                    return
                 if len(self._tasks) >= _MOST_LISTENING:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE)
                 task = asyncio.create_task(self._take(text))
@@ -97,7 +123,7 @@ class _Conversation:
         try:
             message = _read(text)
             identity = message.get("id")
-            taken = self._rates.take(self._caller.id)
+            taken = self._rates.take(self._caller)
             if not taken.allowed:
                 raise RateLimitedError("too many requests with this key.", remedy="Wait.", retry_after=taken.wait)
             if "listen" in message:
@@ -125,7 +151,8 @@ class _Conversation:
             subject = find_of(self._desk, self._caller, subject).id
             after = after or 0
         head = to_bytes({"id": identity})[:-1]
-        async with aclosing(self._feed.listen(str(self._caller.tenant), after=after, subject=subject)) as listening:
+        listened = self._feed.listen(str(self._caller.tenant), after=after, subject=subject, stays=self._stays)
+        async with aclosing(listened) as listening:
             async for lines in listening:
                 for line in lines:
                     await self._send(head + b',"event":' + line.data + b"}")
@@ -141,6 +168,18 @@ class _Conversation:
                     await self._websocket.send_text(data.decode())
             except TimeoutError:
                 await self._websocket.close(_TOO_SLOW, "too slow; go on with the last index")
+
+
+async def _text(websocket: WebSocket) -> str:
+    """The next message; one of bytes ends the connection, since nothing here is said in bytes."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    text = message.get("text")
+    if text is None:
+        await websocket.close(_NO_TEXT, "send text")
+        raise WebSocketDisconnect(_NO_TEXT)
+    return str(text)
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def add_streams(app: FastAPI, desk: Desk, feed: Feed) -> None:
     async def everything(request: Request) -> Response:
         caller = caller_of(request)
         desk.grant(caller, "events", {}, request.state.request_id)
-        return EventStream(feed, str(caller.tenant), last_event_id(request))
+        return EventStream(request, feed, last_event_id(request))
 
     async def of_run(request: Request) -> Response:
         caller = caller_of(request)
@@ -40,7 +40,7 @@ def add_streams(app: FastAPI, desk: Desk, feed: Feed) -> None:
         if last and after >= last[-1].index:
             # The reader has seen the end; nothing will follow.
             return Response(b"", 200, {"cache-control": "no-store"}, "text/event-stream")
-        return EventStream(feed, str(caller.tenant), after, row.id)
+        return EventStream(request, feed, after, row.id)
 
     described = responses(200)
     described[200] = {"description": "events, each with its index as id", "content": _STREAM}

@@ -24,6 +24,10 @@ from fairlead.verbs.table import param_schema
 _VERBS: Mapping[str, tuple[str, ...]] = {
     "run": ("target", "inputs", "model", "permissions", "key"),
     "ask": ("question", "name"),
+    "ingest": ("urls", "uploads", "text", "title", "tags", "name"),
+    "jobs.list": ("status", "batch", "limit", "before"),
+    "jobs.show": ("job",),
+    "jobs.retry": ("job", "every"),
     "trace": ("run",),
     "events": ("after", "subject", "type", "limit"),
     "runs.list": ("state", "name", "limit", "cursor"),
@@ -100,7 +104,12 @@ class Tools:
         """The tools that the caller may call."""
         tools = [self._described(name) for name, verb in self.verb_of.items() if self._may(caller, verb)]
         tools += [
-            Tool(name=name, description=text, input_schema=schema)
+            Tool(
+                name=name,
+                description=text,
+                input_schema=schema,
+                output_schema=tool_schemas().get(verb) if name == "agents_spawn_parallel" else tool_schemas()[name],
+            )
             for name, (verb, text, schema) in _OWN.items()
             if self._may(caller, verb)
         ]
@@ -152,9 +161,7 @@ class Tools:
 
     async def _spawn(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
         names = {"agents": "agents", "maxConcurrency": "max_concurrency", "batchSize": "batch_size"}
-        outside = [name for name in arguments if name not in names]
-        if outside:
-            raise InvalidInputError(f"there is no argument {outside[0][:100]!r}.", remedy="See the schema.")
+        _require_known("agents_spawn_parallel", arguments, SPAWN_SCHEMA)
         given = {names[name]: value for name, value in arguments.items()}
         return await self._desk.call(caller, "agent.spawn", given, request_id)
 
@@ -164,6 +171,7 @@ class Tools:
             raise InvalidInputError(
                 f"action {action!r} does not exist.", remedy=f"Choose one of {', '.join(_ACTIONS)}.", field="action"
             )
+        _require_known("query_control", arguments, _CONTROL_SCHEMA)
         verb, names = _ACTIONS[action]
         given = {"run": arguments.get("queryId")} | {to: arguments.get(name) for to, name in names.items()}
         result = await self._desk.call(caller, verb, given, request_id)
@@ -171,8 +179,18 @@ class Tools:
         return {"success": True, "action": action, "queryId": result["run"], "result": result, "timestamp": stamp}
 
     async def _queries(self, caller: Caller, arguments: Mapping[str, Any], request_id: str) -> Any:
-        found = await self._desk.call(caller, "runs.list", {"limit": 1000, "every": True}, request_id)
-        ended = ("completed", "terminated", "error")
+        _require_known("query_list", arguments, _LIST_SCHEMA)
+        history = arguments.get("includeHistory", False)
+        if not isinstance(history, bool):
+            raise InvalidInputError(
+                "includeHistory is no truth value.", remedy="Give true or false.", field="includeHistory"
+            )
+        # Without history each state is asked for by itself, so that no number of ended runs hides one that goes on.
+        asked: list[dict[str, Any]] = [{}] if history else [{"state": state} for state in ("init", "running", "paused")]
+        items: list[dict[str, Any]] = []
+        for which in asked:
+            found = await self._desk.call(caller, "runs.list", {"limit": 1000, "every": True, **which}, request_id)
+            items += found["items"]
         queries = [
             {
                 "queryId": item["id"],
@@ -182,11 +200,21 @@ class Tools:
                 "permissionMode": item["permission_mode"],
                 "startTime": item["created"],
             }
-            for item in found["items"]
-            if arguments.get("includeHistory") or item["state"] not in ended
+            for item in sorted(items, key=lambda item: str(item["created"]), reverse=True)
         ]
         stamp = isoformat(self._desk.lead.clock.now())
         return {"success": True, "queries": queries, "count": len(queries), "timestamp": stamp}
+
+
+def _require_known(tool: str, arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """:class:`InvalidInputError` for an argument that the tool's schema does not have."""
+    for name in arguments:
+        if name not in schema["properties"]:
+            raise InvalidInputError(
+                f"{tool} has no argument {name[:100]!r}.",
+                remedy=f"It has: {', '.join(schema['properties'])}.",
+                field=name[:100],
+            )
 
 
 def _text(value: Any) -> TextContent:

@@ -8,6 +8,7 @@ kept then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import mimetypes
 from collections.abc import AsyncIterator
@@ -49,6 +50,24 @@ _TYPES = frozenset(
         "image/webp",
     }
 )
+
+
+_STALE = 3600.0
+"""Seconds without a byte after which a half file belongs to nobody."""
+
+
+def sweep(uploads: Path, now: float) -> int:
+    """Removes half files that processes left which were killed; how many. ``now`` is seconds since the epoch, UTC.
+
+    Those of a process that is at work are younger: it writes to them.
+    """
+    removed = 0
+    for part in uploads.glob("*/*/.part_*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if part.stat().st_mtime < now - _STALE:
+                part.unlink()
+                removed += 1
+    return removed
 
 
 class Batch(NamedTuple):

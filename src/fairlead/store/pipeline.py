@@ -7,6 +7,7 @@ own name and attempt: a worker that lost a job to another cannot change it any m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from orjson import dumps, loads
@@ -119,15 +120,11 @@ def count_jobs(reader: Reader, tenant: str | None, batch: str | None = None) -> 
 def claim_jobs(
     tx: Transaction, owner: str, *, now: float, lease: float, limit: int, tenant: str | None
 ) -> list[JobRow]:
-    """Takes up to ``limit`` jobs that are due, the most urgent first, and counts the attempt."""
-    own = "" if tenant is None else "AND tenant = ?"
-    sql = (
-        f"SELECT id FROM pipeline_jobs WHERE status = 'pending' AND scheduled_at <= ? {own} "
-        "ORDER BY priority DESC, id LIMIT ?"
-    )
-    due = tx.rows(sql, (now, *(() if tenant is None else (tenant,)), limit))
+    """Takes up to ``limit`` jobs that are due and counts the attempt: the most urgent of each tenant first, and tenants
+    in turn, so that none of them waits for all that another one has submitted."""
+    due = _due_in_turn(tx, now, limit, [tenant] if tenant is not None else _tenants_waiting(tx))
     claimed = []
-    for (job_id,) in due:
+    for job_id in due:
         row = tx.one(
             "UPDATE pipeline_jobs SET status = 'running', stage = 'queued', owner = ?, lease_until = ?, picked_at = ?, "
             f"attempts = attempts + 1, error = NULL WHERE id = ? AND status = 'pending' RETURNING {_COLUMNS}",
@@ -136,6 +133,26 @@ def claim_jobs(
         if row is not None:
             claimed.append(_job(row))
     return claimed
+
+
+def _tenants_waiting(reader: Reader) -> list[str]:
+    """Found one after the other in the index, as there are few tenants and may be many jobs."""
+    sql = "SELECT min(tenant) FROM pipeline_jobs WHERE status = 'pending' AND tenant > ?"
+    found = [""]
+    while (row := reader.one(sql, (found[-1],))) is not None and row[0] is not None:
+        found.append(str(row[0]))
+    return found[1:]
+
+
+def _due_in_turn(reader: Reader, now: float, limit: int, tenants: Sequence[str]) -> list[str]:
+    # The plus keeps the planner from sorting all that are due, where the index has them in order.
+    sql = (
+        "SELECT id FROM pipeline_jobs WHERE tenant = ? AND status = 'pending' AND +scheduled_at <= ? "
+        "ORDER BY priority DESC, id LIMIT ?"
+    )
+    queues = [[str(row[0]) for row in reader.rows(sql, (tenant, now, limit))] for tenant in tenants]
+    turns = zip_longest(*queues)
+    return [job_id for turn in turns for job_id in turn if job_id is not None][:limit]
 
 
 def next_due(reader: Reader, tenant: str | None) -> float | None:

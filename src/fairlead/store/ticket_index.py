@@ -21,7 +21,7 @@ else:
     # The module `sqlite3` adds only conversions of dates, at the price of importing `datetime`.
     import _sqlite3 as sqlite3
 
-SCHEMA = 1
+SCHEMA = 2
 BOARD = ""
 
 _TABLES = f"""

@@ -372,13 +372,13 @@ class FileBoard:
         before = self._folder_time()
         if len(session.writes) > 1:
             intents.put_down(own, session.writes)
-        placing = False
+        beside = None
         try:
             beside = intents.write_beside(tickets, session.writes, session.created)
-            placing = True
             intents.put_in_place(tickets, session.writes, beside)
         except OSError as exc:
-            if placing:
+            if beside is not None:
+                intents.drop(beside)
                 session.restore()
             intents.take_up(own)
             raise intents.explained(exc, tickets) from exc

@@ -72,11 +72,11 @@ class RecordCache:
         kept = board.index.kept(thing_id, sign, since)
         if kept is not None:
             self.counts["hits"] += 1
-            return unpack(thing_id, kept)
+            return _unpacked(thing_id, kept)
         self.counts["misses"] += 1
         state: State | None = board.state(thing_id)
         if state is not None and not state.problems:
-            board.index.keep([(thing_id, sign, self._clock.now(), pack(state))], most=self._size)
+            board.index.keep([(thing_id, sign, self._clock.now(), _packed(state))], most=self._size)
         return state
 
     def warm(self, board: Any) -> int:
@@ -87,7 +87,7 @@ class RecordCache:
         rows = []
         for state in board.states(ids):
             if not state.problems:
-                rows.append((state.id, hash(board.sign(state.id)), now, pack(state)))
+                rows.append((state.id, hash(board.sign(state.id)), now, _packed(state)))
         board.index.keep(rows, most=self._size)
         return len(rows)
 
@@ -142,39 +142,18 @@ def stats(board: Any, cache: RecordCache | None) -> dict[str, Any]:
     }
 
 
-# ── states for the next process ──────────────────────────────────────────────────────────────────────────────────
-
-
-def pack(state: State) -> bytes:
+def _packed(state: State) -> bytes:
     """A state as bytes. Only this machine's same Python reads them, from a file that may be deleted at any time."""
     import marshal
 
-    entries = [(e.kind, e.id, dict(e.values), dict(e.extras), e.version) for e in state.entries]
-    return marshal.dumps(
-        (
-            state.kind,
-            dict(state.values),
-            dict(state.sets),
-            entries,
-            dict(state.extras),
-            state.deleted,
-            state.version,
-            state.revision,
-            state.touched,
-            state.closed,
-        )
-    )
+    from fairlead.tickets.state import document_of
+
+    return marshal.dumps(document_of(state))
 
 
-def unpack(thing_id: str, data: bytes) -> State:
+def _unpacked(thing_id: str, data: bytes) -> State:
     import marshal
 
-    from fairlead.tickets.state import EntryState, State
+    from fairlead.tickets.state import state_from
 
-    kind, values, sets, entries, extras, deleted, version, revision, touched, closed = marshal.loads(data)
-    state = State(kind, thing_id, values)
-    state.sets, state.extras = sets, extras
-    state.entries = tuple(EntryState(*entry) for entry in entries)
-    state.deleted, state.version, state.revision = deleted, version, revision
-    state.touched, state.closed = touched, closed
-    return state
+    return state_from(thing_id, marshal.loads(data))

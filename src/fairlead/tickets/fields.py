@@ -208,7 +208,7 @@ _PRIORITY_WORDS = {
     "lowest": "low",
 }
 _STATUS_WORDS = (
-    ("open", "new", "todo", "draft"),
+    ("open", "new", "todo", "draft", "reopened"),
     ("in-progress", "inprogress", "started", "doing", "wip", "active"),
     ("closed", "done", "resolved", "completed", "complete", "finished"),
     ("cancelled", "canceled", "wontfix"),

@@ -61,6 +61,9 @@ class FileSession(Session):
         """Puts the files back as they were, after a write that the system refused half way."""
         intents.carry_out(self._tickets, {p: c for p, c in self._undo.items() if c is None})
         intents.carry_out(self._tickets, {p: c for p, c in self._undo.items() if c is not None})
+        for thing_id in self.created:
+            if os.path.isdir(folder := f"{self._tickets}/{thing_id}"):
+                os.rmdir(folder)
 
 
 def _entry_files(writes: Mapping[str, bytes | None]) -> dict[str, tuple[str, bytes]]:

@@ -184,13 +184,13 @@ def write_beside(tickets: str, writes: Writes, fresh: Collection[str] = ()) -> l
         for name, content in writes.items():
             if content is None:
                 continue
-            folder, _, inner = name.rpartition("/")
+            folder, slash, inner = name.rpartition("/")
             if folder and folder not in folders:
                 folders.add(folder)
                 if _make(f"{tickets}/{folder}"):
                     made.append(f"{tickets}/{folder}")
             path = f"{tickets}/{name}"
-            beside = path if folder in fresh else f"{tickets}/{folder}/.{inner}.new"
+            beside = path if folder in fresh else f"{tickets}/{folder}{slash}.{inner}.new"
             written.append((beside, path))
             _write(beside, content)
     except OSError:
@@ -208,6 +208,12 @@ def _make(folder: str) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def drop(beside: list[tuple[str, str]]) -> None:
+    """Removes what was written beside files and not put in place."""
+    for temporary, _ in beside:
+        _remove(temporary)
 
 
 def put_in_place(tickets: str, writes: Writes, beside: list[tuple[str, str]]) -> None:

@@ -17,7 +17,15 @@ Nothing is lost by that: the records of both changes are in the ticket's folder,
 
 from __future__ import annotations
 
-from fairlead.tickets.fields import BACKLOG_STATUSES, EPIC_STATUSES, FIELDS, PRIORITIES, REQUIREMENTS_STATUSES, field_of
+from fairlead.tickets.fields import (
+    BACKLOG_STATUSES,
+    EPIC_STATUSES,
+    FIELDS,
+    PRIORITIES,
+    REQUIREMENT_STATUSES,
+    REQUIREMENTS_STATUSES,
+    field_of,
+)
 from fairlead.tickets.files import Document, Problem, decode, has_opening, opening, parse_text
 
 TYPE_CHECKING = False
@@ -29,7 +37,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
     "ticket.status": _STATUS_ORDER,
     "epic.status": EPIC_STATUSES,
     "backlog.status": BACKLOG_STATUSES,
-    "requirement.status": ("draft", "approved", "implemented", "verified"),
+    "requirement.status": REQUIREMENT_STATUSES,
     "scenario.status": ("draft", "ready", "blocked", "passing", "failing"),
     "result.status": ("pending", "blocked", "verified", "failed"),
     "ticket.requirements_status": REQUIREMENTS_STATUSES,

@@ -103,7 +103,7 @@ def who(context: Any, place: Place) -> tuple[str, str | None]:
     if context is not None and context.on_behalf:
         return context.on_behalf, None
     actor = read_variable("FAIRLEAD_ACTOR")
-    name, email = places.user_of(place, read_variable("HOME"))
+    name, email = places.user_of(place, read_variable("HOME"), read_variable("GIT_CONFIG_GLOBAL"))
     if actor:
         return actor, None if actor != name else email
     if name:

@@ -161,8 +161,9 @@ def _ref(place: Place, name: str) -> str | None:
     return None
 
 
-def user_of(place: Place, home: str) -> tuple[str | None, str | None]:
-    """Name and e-mail that the version control system would put on a commit."""
+def user_of(place: Place, home: str, config: str = "") -> tuple[str | None, str | None]:
+    """Name and e-mail that the version control system would put on a commit. ``config`` is the file that stands in for
+    git's configuration in ``home``."""
     if place.vcs == "hg":
         name = _option([os.path.join(place.vcs_dir, "hgrc"), os.path.join(home, ".hgrc")], "ui", "username")
         if name and "<" in name:
@@ -171,8 +172,7 @@ def user_of(place: Place, home: str) -> tuple[str | None, str | None]:
         return name, None
     files = [
         os.path.join(os.path.dirname(place.shared), "config") if place.vcs == "git" else "",
-        os.path.join(home, ".gitconfig"),
-        os.path.join(home, ".config", "git", "config"),
+        *([config] if config else [os.path.join(home, ".gitconfig"), os.path.join(home, ".config", "git", "config")]),
     ]
     return _option(files, "user", "name"), _option(files, "user", "email")
 

@@ -16,7 +16,7 @@ from fairlead.tickets.changing import entry_file, render
 from fairlead.tickets.outcomes import Change
 from fairlead.tickets.reading import Reading, change_of, indexed, settle
 from fairlead.tickets.session import Session
-from fairlead.tickets.state import EntryState, State
+from fairlead.tickets.state import State, document_of, state_from
 from fairlead.tickets.stream import seconds
 from fairlead.tickets.telling import events_of
 
@@ -128,37 +128,3 @@ class RelationalSession(Session):
                 table.emit(
                     self._tx, self._board, ((type_, thing_id, data, "service", change.by, at) for type_, data in told)
                 )
-
-
-def document_of(state: State) -> dict[str, Any]:
-    """A state as JSON-able data."""
-    return {
-        "format": 1,
-        "kind": state.kind,
-        "version": state.version,
-        "values": dict(state.values),
-        "sets": dict(state.sets),
-        "entries": [
-            {"kind": e.kind, "id": e.id, "values": dict(e.values), "extras": dict(e.extras)} for e in state.entries
-        ],
-        "extras": dict(state.extras),
-        "deleted": state.deleted,
-        "revision": state.revision,
-        "touched": state.touched,
-        "closed": state.closed,
-    }
-
-
-def state_from(thing_id: str, found: dict[str, Any]) -> State:
-    """The state of a document."""
-    state = State(found["kind"], thing_id, _values(found["values"]))
-    state.version = found["version"]
-    state.sets = {name: tuple(members) for name, members in found["sets"].items()}
-    state.entries = tuple(EntryState(e["kind"], e["id"], _values(e["values"]), e["extras"]) for e in found["entries"])
-    state.extras, state.deleted = found["extras"], found["deleted"]
-    state.revision, state.touched, state.closed = found["revision"], found["touched"], found["closed"]
-    return state
-
-
-def _values(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}

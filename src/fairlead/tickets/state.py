@@ -160,6 +160,46 @@ def _typed(field: Field, value: Any) -> Any:
     return read_value(field, text)
 
 
+# ── states as plain data ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def document_of(state: State) -> dict[str, Any]:
+    """A state as JSON-able data: what the relational store and the cache keep."""
+    return {
+        "format": 1,
+        "kind": state.kind,
+        "version": state.version,
+        "values": dict(state.values),
+        "sets": dict(state.sets),
+        "entries": [
+            {"kind": e.kind, "id": e.id, "values": dict(e.values), "extras": dict(e.extras), "version": e.version}
+            for e in state.entries
+        ],
+        "extras": dict(state.extras),
+        "deleted": state.deleted,
+        "revision": state.revision,
+        "touched": state.touched,
+        "closed": state.closed,
+    }
+
+
+def state_from(thing_id: str, found: Mapping[str, Any]) -> State:
+    """The state of such data."""
+    state = State(found["kind"], thing_id, _values(found["values"]))
+    state.version = found["version"]
+    state.sets = {name: tuple(members) for name, members in found["sets"].items()}
+    state.entries = tuple(
+        EntryState(e["kind"], e["id"], _values(e["values"]), e["extras"], e.get("version", 1)) for e in found["entries"]
+    )
+    state.extras, state.deleted = found["extras"], found["deleted"]
+    state.revision, state.touched, state.closed = found["revision"], found["touched"], found["closed"]
+    return state
+
+
+def _values(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
 # ── states as records ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.tickets.fields import BACKLOG_TYPES, RISKS
 from fairlead.verbs.opened import Opened, deleted, print_deleted, put, with_status
 from fairlead.verbs.table import Noun, Param, Verb
 
@@ -138,16 +139,15 @@ def print_converted(value: dict[str, Any], out: Output) -> None:
 
 
 _ITEM = Param("item", "str", "identifier or its unique beginning", positional=True, required=True)
-_TYPES = ("story", "feature", "bug", "epic", "task", "spike")
 _STATUSES = "new, groomed, ready, in-progress, done or cancelled"
 _FIELDS = (
     Param("description", "str", "text; - reads standard input", aliases=("-d", "--body")),
-    Param("type", "str", "what it is", choices=_TYPES, aliases=("-t",)),
+    Param("type", "str", "what it is", choices=BACKLOG_TYPES, aliases=("-t",)),
     Param("status", "str", _STATUSES, aliases=("-s",)),
     Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",)),
     Param("value", "int", "business value, 1 to 100", aliases=("--business-value",)),
     Param("points", "float", "story points", aliases=("--story-points",)),
-    Param("risk", "str", "risk", choices=("low", "medium", "high")),
+    Param("risk", "str", "risk", choices=RISKS),
     Param("criterion", "str", "an acceptance criterion", many=True, aliases=("--ac", "--acceptance-criterion")),
     Param("epic_id", "str", "epic it belongs to", aliases=("--epic",)),
     Param("assignee", "str", "who takes care of it", aliases=("-a",)),
@@ -169,7 +169,7 @@ VERBS: tuple[Verb, ...] = (
         "items, the most worthwhile first",
         list_items,
         Param("status", "str", f"only in these states: {_STATUSES}", many=True, aliases=("-s",)),
-        Param("type", "str", "only of these types", many=True, choices=_TYPES),
+        Param("type", "str", "only of these types", many=True, choices=BACKLOG_TYPES),
         Param("label", "str", "only with all of these labels", many=True, aliases=("-l",)),
         Param("epic", "str", "only of this epic"),
         Param("all", "bool", "done and cancelled ones too"),

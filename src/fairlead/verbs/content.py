@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.verbs.table import Param, Verb
 
 if TYPE_CHECKING:
+    from fairlead.pipeline.analysis.labels import Trained
     from fairlead.pipeline.analysis.names import Tagger
     from fairlead.verbs.context import Context, Output
 
@@ -18,9 +19,16 @@ def analyse(
     output: str | None = None,
     focus: Iterable[str] | None = None,
     redact: bool = False,
+    abstractive: bool = False,
+    model: str = "auto",
     names: str = "words",
+    labels: str | None = None,
+    arguments: str | None = None,
 ) -> dict[str, Any]:
-    """Reads and analyses without storing anything; ``documents`` holds what was found in each."""
+    """Reads and analyses without storing anything; ``documents`` holds what was found in each.
+
+    With ``abstractive`` a language model retells the brief, and the call is accounted like any other.
+    """
     import sys
 
     from fairlead.errors import InvalidInputError
@@ -40,11 +48,49 @@ def analyse(
     if redact:
         documents = [steps.redact_document(document) for document in documents]
     tagger = _tagger(context) if names == "minilm" else None
-    analyses = [steps.analyse_document(document, tagger=tagger) for document in documents]
+    trained = _trained(labels, arguments)
+    analyses = [steps.analyse_document(document, tagger=tagger, trained=trained) for document in documents]
     answer: dict[str, Any] = {"documents": [_public(analysis) for analysis in analyses]}
-    if output:
-        answer["written"] = steps.write_outputs(steps.compose_brief(analyses, focus=list(focus or ())), output)
+    if output or abstractive:
+        brief = steps.compose_brief(analyses, focus=list(focus or ()))
+        if abstractive:
+            answer["abstract"] = brief["abstract"] = _retold(context, brief, model)
+        if output:
+            answer["written"] = steps.write_outputs(brief, output)
     return answer
+
+
+def _trained(labels: str | None, arguments: str | None) -> Trained:
+    from pathlib import Path
+
+    from fairlead.pipeline.analysis.labels import Trained
+
+    if not labels and not arguments:
+        return Trained()
+    from fairlead.pipeline.classify import Classifier
+
+    return Trained(*(Classifier.load(Path(path)) if path else None for path in (labels, arguments)))
+
+
+def _retold(context: Context, brief: dict[str, Any], model: str) -> dict[str, Any]:
+    import asyncio
+
+    from fairlead.pipeline.abstract import asking, retell
+    from fairlead.tenancy import use_tenant
+
+    lead = context.open(create=True)
+
+    async def work() -> dict[str, Any]:
+        try:
+            return await retell(brief, asking(lead.gateway, model))
+        finally:
+            await lead.gateway.close()
+
+    try:
+        with use_tenant(context.tenant):
+            return asyncio.run(work())
+    finally:
+        lead.database.close()
 
 
 def _tagger(context: Context) -> Tagger:
@@ -76,6 +122,13 @@ def _public(analysis: dict[str, Any]) -> dict[str, Any]:
 def show_analysis(value: dict[str, Any], out: Output) -> None:
     for document in value["documents"]:
         _show_document(document, out)
+    told = value.get("abstract")
+    if told:
+        out.line("in other words")
+        for sentence in told["sentences"]:
+            out.line(f"  {sentence['text']}")
+        for one in told["dropped"]:
+            out.line(f"  left out: {one['text']} ({one['why']})")
     for form, path in value.get("written", {}).items():
         out.line(f"{form:10} {path}")
 
@@ -97,6 +150,7 @@ def _show_document(document: dict[str, Any], out: Output) -> None:
         ("names", [", ".join(f"{e['name']} ({e['type']})" for e in document["entities"][:12])]),
         ("speakers", [f"{v['name']}: {v['share']:.0%} of the words" for v in document["voices"]]),
         ("claims worth checking", [c["text"] for c in document["claims"][:5]]),
+        ("labels", [", ".join(_distinct(found["label"] for found in document["labels"]))]),
         ("tone", [_tone(document["sentiment"])]),
         ("questions", [f"{q['text']} ({q['label']})" for q in document["questions"][:4]]),
         ("arguments to look at twice", [f"{f['text']} ({f['label']})" for f in document["fallacies"][:4]]),
@@ -126,6 +180,7 @@ def ingest(
     source: str = "",
     name: str | None = None,
     redact: bool = False,
+    overlap: int = 0,
     limit: int | None = None,
     priority: str = "medium",
     wait: bool = True,
@@ -140,6 +195,7 @@ def ingest(
         "source": source,
         "name": name,
         "redact": redact,
+        "overlap": overlap,
         "limit": limit,
         "priority": priority,
     }
@@ -177,6 +233,7 @@ VERBS: tuple[Verb, ...] = (
             Param("source", "str", "the source that has to take it, where several could"),
             Param("name", "str", "collection in memory; `content` unless stated"),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("overlap", "int", "sentences, up to two, that a passage shares with the one before", default=0),
             Param("limit", "int", "newest items of a channel or feed"),
             Param(
                 "priority", "str", "what is done first", default="medium", choices=("low", "medium", "high", "critical")
@@ -215,6 +272,10 @@ VERBS: tuple[Verb, ...] = (
             Param("output", "path", "also write a brief over all of them into this folder", aliases=("-o",)),
             Param("focus", "str", "a term that the brief gives weight to", many=True),
             Param("redact", "bool", "take out e-mail addresses, telephone numbers, cards and keys first"),
+            Param("labels", "path", "a model of `classifier train` that labels each segment"),
+            Param("arguments", "path", "a model of `classifier train` that tells fallacies, and `none`, apart"),
+            Param("abstractive", "bool", "let a language model retell the findings, and check what it says"),
+            Param("model", "str", "the model that retells, as provider:model", default="auto"),
             Param(
                 "names",
                 "str",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.tickets.fields import RESULT_METHODS, SCENARIO_STATUSES
 from fairlead.verbs.opened import Opened, described
 from fairlead.verbs.table import Noun, Param, Verb
 
@@ -285,7 +286,6 @@ def print_coverage(value: dict[str, Any], out: Output) -> None:
 _TICKET = Param("ticket", "str", "identifier or its unique beginning", positional=True, required=True)
 _CRITERION = Param("criterion", "str", "a criterion", many=True, aliases=("--ac",))
 _PRIORITY = Param("priority", "str", "critical to low, or P0 to P4", aliases=("-p",))
-_SCENARIO_STATUSES = ("draft", "ready", "passing", "failing", "blocked")
 _REQUIREMENTS = Noun("requirement", print_answer)
 VERBS: tuple[Verb, ...] = (
     _REQUIREMENTS.changes(
@@ -324,7 +324,7 @@ VERBS: tuple[Verb, ...] = (
         Param("given", "str", "a Given step", many=True),
         Param("when", "str", "a When step", many=True),
         Param("then", "str", "a Then step", many=True),
-        Param("status", "str", "state", choices=_SCENARIO_STATUSES, default="draft"),
+        Param("status", "str", "state", choices=SCENARIO_STATUSES, default="draft"),
         aliases=("scenario",),
     ),
     _REQUIREMENTS.changes(
@@ -333,7 +333,7 @@ VERBS: tuple[Verb, ...] = (
         result,
         _TICKET,
         Param("description", "str", "what is to be seen", positional=True, required=True),
-        Param("method", "str", "how it is verified", choices=("manual", "automated", "review"), default="manual"),
+        Param("method", "str", "how it is verified", choices=RESULT_METHODS, default="manual"),
         _CRITERION,
     ),
     _REQUIREMENTS.reads(

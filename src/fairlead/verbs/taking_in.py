@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fairlead.ids import new_id
+from fairlead.pipeline.formats.content_type import tell
 from fairlead.pipeline.jobs import job_view
 from fairlead.store.pipeline import LIVE
 from fairlead.tenancy import use_tenant
@@ -25,8 +26,10 @@ Answer = dict[str, Any]
 Submit = Callable[["Fairlead", str], Any]
 
 _LOOK_S = 0.25
+_CHECK_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MOST_LISTED = 10_000
+_MOST_NOTES = 5
 
 
 def ingest_here(
@@ -42,12 +45,13 @@ def ingest_here(
 
     async def submit(app: Fairlead, batch: str) -> list[str]:
         words = [word for word in inputs if word != "-"]
-        given = dict(options)
+        submitted = []
+        if words or "-" not in inputs:
+            submitted += await app.intake.submit(words, cause=context.cause, batch=batch, **options)
         if "-" in inputs:
-            text = sys.stdin.buffer.read(20_000_001)
-            words.append(str(await app.intake.keep_text(text)))
-            given.setdefault("title", "Standard input" if len(words) == 1 else None)
-        submitted = await app.intake.submit(words, cause=context.cause, batch=batch, **given)
+            path = await app.intake.keep_text(sys.stdin.buffer.read(20_000_001))
+            given = {**options, "title": "Standard input", "kind": tell(path).kind or "text"}
+            submitted += await app.intake.submit([path], cause=context.cause, batch=batch, **given)
         return [one.job.id for one in submitted]
 
     steps = _ingest(context, submit, wait=wait, processes=processes or 0)
@@ -124,6 +128,7 @@ async def _until_settled(
     try:
         with display:
             while not signals.event.is_set():
+                worker.check()
                 state = pace.state(await _counted(jobs, batch, ids), app.clock.monotonic())
                 if context.interactive:
                     display.update(state)
@@ -154,8 +159,9 @@ async def _work(context: Context, *, once: bool, processes: int) -> Answer:
         async with _Signals() as signals:
             worker = app.intake.worker(tenant=str(app.tenant), processes=processes)
             await worker.start()
-            if not once:
-                await signals.event.wait()
+            while not once and not signals.event.is_set():
+                worker.check()
+                await signals.pause(_CHECK_S)
             await _finish(worker, signals, idle=once)
             return {**tally.answer(began), **_interrupted(signals.caught)}
     finally:
@@ -178,6 +184,8 @@ async def _watch(context: Context, *, once: bool, wait: bool, processes: int) ->
                 if worker is not None:
                     await worker.start()
                 while not signals.event.is_set():
+                    if worker is not None:
+                        worker.check()
                     before = {row.id: row.found for row in await app.intake.watches.list()}
                     for row in await app.intake.watches.look(tenant=tenant, every=once, cause=context.cause):
                         looks += 1
@@ -294,8 +302,11 @@ def print_taken_in(value: Answer, out: Output) -> None:
             out.line(f"not taken in: {job['address']}")
             out.line(f"    {job['error']}")
             out.line(f"    {job['remedy']}")
-        for warning in (job["result"] or {}).get("warnings", ()):
-            out.line(f"note: {job['address']}: {warning}")
+    notes = [(job["address"], note) for job in value["jobs"] for note in (job["result"] or {}).get("warnings", ())]
+    for address, note in notes[:_MOST_NOTES]:
+        out.line(f"note: {address}: {note}")
+    if len(notes) > _MOST_NOTES:
+        out.line(f"… {len(notes) - _MOST_NOTES} more notes: fairlead jobs list --batch {value['batch']} --json")
     counts = value["counts"]
     waiting = sum(counts.get(status, 0) for status in LIVE)
     told = [f"{counts.get('done', 0):,} taken in"]

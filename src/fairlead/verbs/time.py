@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.tickets.fields import JOURNAL_TYPES, TIME_TYPES
 from fairlead.verbs.opened import Opened
 from fairlead.verbs.table import Noun, Param, Verb
 
@@ -144,7 +145,7 @@ _TYPE = Param(
     "type",
     "str",
     "kind of work",
-    choices=("work", "meeting", "research", "blocked", "review", "testing", "documentation", "other"),
+    choices=TIME_TYPES,
     default="work",
     aliases=("-t",),
 )
@@ -173,7 +174,7 @@ VERBS: tuple[Verb, ...] = (
             "type",
             "str",
             "kind of entry",
-            choices=("progress", "blocker", "milestone", "decision", "risk", "meeting"),
+            choices=JOURNAL_TYPES,
             default="progress",
             aliases=("-t",),
         ),

@@ -152,7 +152,7 @@ class LlmAgent:
             if step is None:
                 return await self(prompt)
             # A process that takes the child up after a crash finds it by its name.
-            step.execution.engine.workflows.setdefault(self.name, self.as_workflow())
+            step.execution.engine.plans.workflows.setdefault(self.name, self.as_workflow())
             try:
                 return await step.call(self, prompt=prompt)
             except ChildFailedError as exc:

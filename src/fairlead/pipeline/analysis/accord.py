@@ -26,6 +26,11 @@ _DIFFER = 0.58
 _SAME = 0.97
 
 
+def denies(text: str) -> bool:
+    """Whether a sentence denies something, by its words."""
+    return bool(_DENIAL.search(text))
+
+
 def voice_of(statement: dict[str, Any]) -> str:
     """Who says it: the speaker, else the document."""
     return str(statement.get("speaker") or statement["document"])
@@ -69,8 +74,8 @@ def find_pairs(
         # A question states nothing, so it neither agrees nor differs.
         if one["text"].endswith("?") or other["text"].endswith("?"):
             continue
-        denies = [bool(_DENIAL.search(s["text"])) for s in (one, other)]
-        into = differences if denies[0] != denies[1] else agreements
+        parted = denies(one["text"]) != denies(other["text"])
+        into = differences if parted else agreements
         alike = into is agreements and close > _SAME
         if alike or (into is differences and (close < _DIFFER or len(shared) < 4)):
             continue

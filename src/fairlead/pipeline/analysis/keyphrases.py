@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fairlead.pipeline.text.reading import Sentence
-from fairlead.pipeline.text.words import STOP, WEAK, fold
+from fairlead.pipeline.text.words import STOP, WEAK, fold, verb_forms
 from fairlead.pipeline.text.wordset import word_set
 
 BREAKS = STOP | word_set(
@@ -27,6 +27,17 @@ BREAKS = STOP | word_set(
     """
 )
 """Words that part phrases: function words, and verbs that join a subject to its object."""
+
+_OBJECTS = word_set(
+    """
+    a an the this that these those its their his her our my your all every each no some any it them us him me you
+    itself themselves to as up out because when how what nothing everything
+    """
+)
+"""What follows a verb and not a noun."""
+
+_SUBJECTS = word_set("i we you he she they who to will would can could should may might must shall cannot don't didn't")
+"""What stands right before a verb and not before a noun."""
 
 _LONGEST = 4
 _KEPT = 60
@@ -47,12 +58,32 @@ class KeyPhrase(NamedTuple):
 def phrases_in(tokens: list[str]) -> Iterator[tuple[str, ...]]:
     """Every candidate of one to four words: a run of content words whose edges are nouns as far as form tells."""
     run: list[str] = []
-    for token in [*tokens, "."]:
-        if token[0].isalnum() and token.lower() not in BREAKS and len(token) < 40:
+    for before, token, following in zip(["", *tokens], [*tokens, "."], [*tokens[1:], ".", "."], strict=True):
+        if token[0].isalnum() and len(token) < 40 and not _parts_phrases(before, token, run, following):
             run.append(token)
             continue
         yield from _parts(run)
         run = []
+
+
+def _parts_phrases(before: str, token: str, run: list[str], following: str) -> bool:
+    """Whether a word ends the phrase before it: one of :data:`BREAKS`, or a verb as far as its neighbours tell.
+
+    A form in ``-s`` is a verb before an article or pronoun (``tidal energy feeds the town``, but ``the animal feeds are
+    dry``), a base form after a plural (``engineers build turbines``), a past form after any noun; any of them after
+    ``I``, ``they`` or ``to``; and whatever stands between a noun and a sum of money.
+    """
+    low = token.lower()
+    if low in BREAKS:
+        return True
+    if run and following in ("$", "€", "£"):
+        return True
+    form = verb_forms().get(low)
+    if form is None or not run:
+        return form is not None and before.lower() in _SUBJECTS
+    if form == "third person":
+        return following.lower() in _OBJECTS or following[0].isdigit()
+    return form == "past" or (run[-1].endswith("s") and not run[-1].endswith(("ss", "us", "is")))
 
 
 def _parts(run: list[str]) -> Iterator[tuple[str, ...]]:

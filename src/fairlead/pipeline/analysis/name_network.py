@@ -140,8 +140,8 @@ def _mean_head(heads: Sequence[Head]) -> Head:
     def mean(name: str) -> Floats:
         return np.asarray(np.mean([getattr(head, name) for head in heads], axis=0), dtype=np.float32)
 
-    weights = np.concatenate([head.weights for head in heads]) / np.float32(len(heads))
-    return Head(heads[0].labels, weights, mean("bias"), mean("moves"), mean("opening"))
+    weights = np.concatenate([head.weights for head in heads]) / len(heads)
+    return Head(heads[0].labels, weights.astype(np.float32), mean("bias"), mean("moves"), mean("opening"))
 
 
 def best_labels(scores: Floats, head: Head) -> list[int]:

@@ -281,6 +281,12 @@ class Fetcher:
         except httpcore2.ProtocolError as exc:
             raise NetworkError(f"{where} does not keep to HTTP: {exc}.", url=where) from exc
         except httpcore2.ConnectError as exc:
+            if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+                raise ForbiddenError(
+                    f"{where} cannot prove that it is {target.host!r}: {exc}.",
+                    remedy="Check the address; a certificate that is not valid is never accepted.",
+                    url=where,
+                ) from exc
             raise NetworkError(f"{where} could not be reached: {exc}.", url=where, reached=False) from exc
         except httpcore2.NetworkError as exc:
             raise NetworkError(

@@ -72,9 +72,11 @@ class Hosts:
         host = self._of(name)
         host.users += 1
         try:
-            async with host.slots, self._all:
+            async with host.slots:
+                # Whoever waits for one host's turn takes no place from requests to others.
                 await self._wait_for_turn(name, host)
-                yield
+                async with self._all:
+                    yield
         finally:
             host.users -= 1
 

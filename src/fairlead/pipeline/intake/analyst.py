@@ -27,11 +27,21 @@ def main() -> None:
     _limit_memory()
     frames: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, frames), daemon=True).start()
+    _warm()
     while True:
         header, data = frames.get()
         answer = _answer(header, data)
         answers.write(LENGTHS.pack(len(answer), 0) + answer)
         answers.flush()
+
+
+def _warm() -> None:
+    """Loads what every document needs, while the first one is still on its way."""
+    from fairlead.pipeline.intake.pool import Task
+    from fairlead.pipeline.intake.understanding import understand
+
+    ref = {"id": "warm", "title": "Warm", "kind": "text", "origin": "warm:up"}
+    understand(Task(ref, "text"), b"Ada Lovelace wrote the first program in London in 1843, and it was a long one.")
 
 
 def _take_over_output() -> BinaryIO:
@@ -69,7 +79,8 @@ def _answer(header: bytes, data: bytes) -> bytes:
     import orjson
 
     from fairlead.errors import FairleadError
-    from fairlead.pipeline.intake.understanding import Task, understand
+    from fairlead.pipeline.intake.pool import Task
+    from fairlead.pipeline.intake.understanding import understand
 
     try:
         request: dict[str, Any] = orjson.loads(header)

@@ -58,7 +58,7 @@ class Intake:
     ) -> list[Submitted]:
         """Accepts URLs, files and folders durably, as one job for each file and URL; a worker carries them out.
 
-        ``options`` are ``name`` (collection in memory), ``redact``, ``limit`` and ``title``. Raises
+        ``options`` are those of :class:`JobRequest`. Raises
         :class:`NotFoundError` for a path that does not exist and :class:`InvalidInputError` for what no source takes.
         """
         given = {name: value for name, value in options.items() if value not in (None, "", False)}

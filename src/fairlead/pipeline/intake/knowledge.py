@@ -9,8 +9,8 @@ from fairlead.clock import Clock
 from fairlead.events import draft
 from fairlead.ids import new_id
 from fairlead.memory import Memory, NewEntry, Renewal
+from fairlead.pipeline.fetch import shown
 from fairlead.pipeline.intake.fetching import Content
-from fairlead.pipeline.intake.understanding import fingerprint_of
 from fairlead.pipeline.sources import START, Position, Record
 from fairlead.store import Database
 from fairlead.store.database import Reader, Transaction
@@ -50,7 +50,11 @@ class Knowledge:
         item = await self._held(job, job.address)
         if item is None or "position" not in item.record:
             return START
-        as_now = fingerprint_of(item.checksum, redact=bool(job.options.get("redact")))
+        # Imported here: a worker leaves analysis, and what that loads, to its processes.
+        from fairlead.pipeline.intake.understanding import fingerprint_of
+
+        redact, overlap = bool(job.options.get("redact")), int(job.options.get("overlap") or 0)
+        as_now = fingerprint_of(item.checksum, redact=redact, overlap=overlap)
         return Position(**item.record["position"]) if item.fingerprint == as_now else START
 
     async def known(self, job: JobRow, source: str) -> str:
@@ -98,9 +102,9 @@ class Knowledge:
             if renewal.added or renewal.removed or before is None:
                 add_provenance(tx, _provenance(item, job, renewal, now))
             result.update(_result(item, found, renewal, content))
-            data = {**result, "collection": collection, "job": job.id}
-            cause = f"job:{job.id}"
-            tx.emit(draft("source.ingested", tenant, content.source, data, source="pipeline", cause=cause, time=now))
+            place, cause = shown(content.source), f"job:{job.id}"
+            data = {**result, "source": place, "collection": collection, "job": job.id}
+            tx.emit(draft("source.ingested", tenant, place, data, source="pipeline", cause=cause, time=now))
             end(result)(tx)
 
         await self._memory.renew(content.source, entries, name=collection, cause=f"job:{job.id}", also=also)
@@ -186,6 +190,7 @@ def _result(item: ItemRow, found: Mapping[str, Any], renewal: Renewal, content: 
     warnings = [*found["document"]["warnings"], *([content.note] if content.note else [])]
     return {
         "source": item.source,
+        "namespace": f"{item.tenant}:{item.collection}",
         "title": item.title,
         "kind": item.kind,
         "language": item.language,

@@ -10,19 +10,28 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from fairlead.errors import InvalidInputError
 from fairlead.pipeline.intake.analyst import LENGTHS
-from fairlead.pipeline.intake.understanding import Task
 
 TIME_LIMIT_S = 180.0
 _PROGRAM = "from fairlead.pipeline.intake.analyst import main; main()"
 _LARGEST_ANSWER = 512 * 1024 * 1024
+
+
+class Task(NamedTuple):
+    """One document to understand. ``known`` is the fingerprint that memory has of it, or empty."""
+
+    ref: Mapping[str, Any]
+    form: str = ""
+    redact: bool = False
+    overlap: int = 0
+    known: str = ""
 
 
 class AnalystPool:
@@ -78,6 +87,17 @@ class AnalystPool:
                 # In the middle of a document, whether it failed or the caller went away: nothing can be asked of it.
                 await asyncio.shield(self._end(process))
                 self._idle.put_nowait(None)
+
+    async def warm(self) -> None:
+        """Starts every process that is not there yet, so that they are ready when the first document comes."""
+        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        try:
+            for at, process in enumerate(idle):
+                if process is None or process.returncode is not None:
+                    idle[at] = await self._start()
+        finally:
+            for process in reversed(idle):
+                self._idle.put_nowait(process)
 
     async def close(self) -> None:
         """Ends every process."""

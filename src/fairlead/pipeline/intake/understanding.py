@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from fairlead.pipeline.analyse import ANALYSIS_VERSION, analyse
 from fairlead.pipeline.analysis.duplicates import resemblance, sketch_of_words
 from fairlead.pipeline.documents import Document, checksum
+from fairlead.pipeline.intake.pool import Task
 from fairlead.pipeline.parsing import parse_bytes
 from fairlead.pipeline.passages import passages
 from fairlead.pipeline.privacy import redact_segments
@@ -27,18 +28,9 @@ _MOST_RELATED = 5
 _SKETCH_PROBES = 8
 
 
-class Task(NamedTuple):
-    """One document to understand. ``known`` is the fingerprint that memory has of it, or empty."""
-
-    ref: Mapping[str, Any]
-    form: str = ""
-    redact: bool = False
-    known: str = ""
-
-
-def fingerprint_of(digest: str, *, redact: bool) -> str:
+def fingerprint_of(digest: str, *, redact: bool, overlap: int) -> str:
     """Names bytes and how they were understood: the same fingerprint gives the same passages."""
-    return f"{digest}:{ANALYSIS_VERSION}:{'redacted' if redact else 'whole'}"
+    return f"{digest}:{ANALYSIS_VERSION}:{'redacted' if redact else 'whole'}:{overlap}"
 
 
 def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
@@ -51,14 +43,14 @@ def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
     if data is None:
         data, form = read_bytes(ref)
     digest = checksum(data)
-    fingerprint = fingerprint_of(digest, redact=task.redact)
+    fingerprint = fingerprint_of(digest, redact=task.redact, overlap=task.overlap)
     if fingerprint == task.known:
         return {"unchanged": True, "checksum": digest}
     document = parse_bytes(ref, data, form)
     if task.redact:
         document = redact_segments(document)
     analysis = analyse(document)
-    kept, repeated = without_repetitions(passages(document))
+    kept, repeated = without_repetitions(passages(document, overlap=task.overlap))
     facts = document._asdict()
     del facts["segments"]
     return {

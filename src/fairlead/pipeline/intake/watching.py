@@ -16,6 +16,7 @@ from fairlead.clock import Clock, isoformat
 from fairlead.errors import FairleadError, InvalidInputError, NotFoundError
 from fairlead.events import Draft, draft
 from fairlead.ids import new_id
+from fairlead.pipeline.fetch import shown
 from fairlead.pipeline.intake.fetching import MOST_ITEMS, is_local, source_for
 from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.pipeline.sources import Discovery, Position
@@ -80,7 +81,7 @@ class Watches:
         def unit(tx: Transaction) -> WatchRow:
             stored = rows.add_watch(tx, row)
             if stored.id == row.id:
-                tx.emit(_event("source.watched", row, now, cause, {"address": address, "every": every}))
+                tx.emit(_event("source.watched", row, now, cause, {"every": every}))
             return stored
 
         return await self._database.write(unit)
@@ -97,7 +98,7 @@ class Watches:
 
         def unit(tx: Transaction) -> WatchRow:
             if rows.remove_watch(tx, row):
-                tx.emit(_event("source.unwatched", row, now, cause, {"address": row.address}))
+                tx.emit(_event("source.unwatched", row, now, cause, {}))
             return row
 
         return await self._database.write(unit)
@@ -168,7 +169,7 @@ class Watches:
         def unit(tx: Transaction) -> WatchRow:
             if rows.set_watch(tx, row, **changes):
                 submitting(tx)
-                data = {"address": row.address, "found": len(requests), "unchanged": found.unchanged}
+                data = {"found": len(requests), "unchanged": found.unchanged}
                 tx.emit(_event("source.checked", row, now, cause, data))
             return row._replace(**changes)
 
@@ -191,7 +192,7 @@ class Watches:
 
         def unit(tx: Transaction) -> WatchRow:
             if rows.set_watch(tx, row, **changes):
-                data = {"address": row.address, "failures": failures, "error": error.message, "remedy": error.remedy}
+                data = {"failures": failures, "error": error.message, "remedy": error.remedy}
                 tx.emit(_event("source.unreachable", row, now, cause, data))
             return row._replace(**changes)
 
@@ -254,4 +255,5 @@ def _new_watch(request: JobRequest, tenant: str, label: str, every: float, cause
 
 
 def _event(type_: str, row: WatchRow, now: float, cause: str, data: Mapping[str, Any]) -> Draft:
-    return draft(type_, row.tenant, row.id, dict(data), source="pipeline", cause=cause, time=now)
+    facts = {**data, "address": shown(row.address)}
+    return draft(type_, row.tenant, row.id, facts, source="pipeline", cause=cause, time=now)

@@ -11,19 +11,18 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairlead.clock import Clock
-from fairlead.errors import ConflictError
+from fairlead.errors import ConflictError, RetryError
 from fairlead.events import Event
 from fairlead.memory import Memory
 from fairlead.pipeline.intake.claims import BEAT_S, Claims
 from fairlead.pipeline.intake.fetching import Content, Several, Unchanged, fetch, is_local
 from fairlead.pipeline.intake.knowledge import Knowledge
-from fairlead.pipeline.intake.pool import AnalystPool
-from fairlead.pipeline.intake.understanding import Task
+from fairlead.pipeline.intake.pool import AnalystPool, Task
 from fairlead.pipeline.jobs import JobRequest, Jobs
 from fairlead.pipeline.sources.opening import Sources
 from fairlead.store import Database
@@ -38,6 +37,7 @@ _LOOK_S = 5.0
 
 _CANCEL_LOOK_S = 1.0
 _IDLE_LOOK_S = 0.05
+_RETRY_S = 1.0
 _WAKES = ("job.queued", "job.retried", "job.cancelled", "job.recovered")
 
 
@@ -95,6 +95,7 @@ class Worker:
         self._ends: list[Any] = []
         self._draining = False
         self._taking = False
+        self._fault: Exception | None = None
 
     @property
     def id(self) -> str:
@@ -121,7 +122,8 @@ class Worker:
         self._ends = [self._database.bus.subscribe(hear, _WAKES), self._database.watch(wake)]
         await asyncio.to_thread(self._options.media.mkdir, parents=True, exist_ok=True)
         await self._claims.recover()
-        self._loops = [asyncio.create_task(self._take_jobs()), asyncio.create_task(self._keep_claims())]
+        works = (self._take_jobs, self._keep_claims)
+        self._loops = [asyncio.create_task(self._persevere(work)) for work in works]
 
     async def drain(self) -> None:
         """Takes no more, waits until what it has is done, and ends."""
@@ -139,23 +141,42 @@ class Worker:
         tasks = [*self._loops, *self._held]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        # What a loop ended with was logged, and is told by check().
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._loops = []
         await self._claims.let_go()
         await self.pool.close()
         self._claims.release()
 
+    def check(self) -> None:
+        """Raises what made the worker give up, if something did: a store that cannot be written any more."""
+        if self._fault is not None:
+            raise self._fault
+
     async def until_idle(self) -> None:
-        """Returns when nothing is in progress and nothing is pending, also not for later."""
+        """Returns when nothing is in progress and nothing is pending, also not for later; raises as :meth:`check`."""
         # Asked in this order: what is no longer pending is being taken or is held.
         while await self._claims.due_in() is not None or self._taking or self._held:
+            self.check()
             if self._held:
                 await asyncio.wait(set(self._held), return_when=asyncio.FIRST_COMPLETED)
             else:
                 await asyncio.sleep(_IDLE_LOOK_S)
 
     # ── taking ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _persevere(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does ``work``, again after what may pass; anything else ends the worker, and is told by :meth:`check`."""
+        while True:
+            try:
+                return await work()
+            except RetryError as exc:
+                _log.warning("the worker waits: %s", exc)
+                await asyncio.sleep(_RETRY_S)
+            except Exception as exc:
+                _log.exception("the worker ends")
+                self._fault = exc
+                raise
 
     async def _take_jobs(self) -> None:
         looked = self._clock.monotonic()
@@ -252,6 +273,8 @@ class Worker:
         options = self._options
         if is_local(job.address):
             return await fetch(job, self._sources, options.media)
+        if not self.pool.pids:
+            await self.pool.warm()
         async with self._fetches:
             # Back-pressure: while too much waits to be understood, nothing new is fetched.
             await self._room.wait()
@@ -271,8 +294,8 @@ class Worker:
     async def _understood(self, job: JobRow, content: Content) -> dict[str, Any]:
         try:
             known = await self._knowledge.known(job, content.source)
-            redact = bool(job.options.get("redact"))
-            task = Task(content.ref.to_dict(), content.form, redact, known)
+            redact, overlap = bool(job.options.get("redact")), int(job.options.get("overlap") or 0)
+            task = Task(content.ref.to_dict(), content.form, redact, overlap, known)
             return await self.pool.understand(task, content.data, begun=lambda: self._claims.reach(job, "extracting"))
         finally:
             if content.data is not None:

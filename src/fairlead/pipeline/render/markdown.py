@@ -55,6 +55,7 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from (_bullet(s, numbers) for s in brief["lead"])
         yield ""
+    yield from _abstract(brief, numbers)
     if brief["themes"]:
         yield "## Themes"
         yield ""
@@ -78,6 +79,25 @@ def _lines(brief: Mapping[str, Any]) -> Iterator[str]:
     yield from _pairs("Where they differ", brief["differences"], numbers)
     yield from _documents(brief, numbers)
     yield from _rest(brief)
+
+
+def _abstract(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> Iterator[str]:
+    told = brief.get("abstract")
+    if told:
+        yield "## In other words"
+        yield ""
+        yield f"*{escape(abstract_note(told))}*"
+        yield ""
+        for sentence in told["sentences"]:
+            yield f"- {escape(sentence['text'])} {' '.join(_cite(s, numbers) for s in sentence['sources'])}"
+        yield ""
+
+
+def abstract_note(told: Mapping[str, Any]) -> str:
+    """Who wrote the abstract, and what became of the sentences that failed the check."""
+    dropped = len(told["dropped"])
+    left_out = f" {dropped} sentence{'s' * (dropped != 1)} failed and {'is' if dropped == 1 else 'are'} left out."
+    return f"Written by {told['model']}. Each sentence was checked against what it cites.{left_out if dropped else ''}"
 
 
 def _glance(brief: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from fairlead.pipeline.render.markdown import (
     ARGUMENTS_NOTE,
     FEWEST_DATES,
     NO_PHRASE,
+    abstract_note,
     clock,
     numbering,
     place_of,
@@ -38,6 +39,7 @@ def to_html(brief: Mapping[str, Any]) -> str:
     numbers = numbering(brief)
     sections = [
         ("short", "In short", _lead(brief, numbers)),
+        ("abstract", "In other words", _abstract(brief, numbers)),
         ("themes", "Themes", _themes(brief, numbers)),
         ("phrases", "Key phrases", _phrases(brief)),
         ("names", "Names", _names(brief)),
@@ -66,7 +68,18 @@ def to_html(brief: Mapping[str, Any]) -> str:
         f"<h1>{title}</h1>{_opening(brief)}</div></header>"
         f'<nav aria-label="Sections"><div class="wrap">{links}</div></nav>'
         f'<main class="wrap">{bodies}</main>'
-        f'<footer class="end"><div class="wrap">{_FOOTER}</div></footer></body></html>\n'
+        f'<footer class="end"><div class="wrap">{_footer(brief)}</div></footer></body></html>\n'
+    )
+
+
+def _footer(brief: Mapping[str, Any]) -> str:
+    told = brief.get("abstract")
+    if not told:
+        return _FOOTER
+    return (
+        "Every statement above is a sentence of its source, unchanged, but for those under “In other words”, which "
+        f"{escape(str(told['model']))} wrote; it was sent the statements of this brief. Themes, phrases and names were "
+        "found by statistics and rules on this machine."
     )
 
 
@@ -122,6 +135,17 @@ def _lead(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
         who = f'<span class="who">{escape(s["speaker"])}:</span> ' if s.get("speaker") else ""
         lines.append(f"<p>{who}{escape(s['text'])} {_cite(s, numbers)}</p>")
     return f'<div class="card lead">{"".join(lines)}</div>'
+
+
+def _abstract(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    told = brief.get("abstract")
+    if not told:
+        return ""
+    lines = "".join(
+        f"<p>{escape(sentence['text'])} {' '.join(_cite(s, numbers) for s in sentence['sources'])}</p>"
+        for sentence in told["sentences"]
+    )
+    return f'<p class="note">{escape(abstract_note(told))}</p><div class="card lead">{lines or "<p>Nothing.</p>"}</div>'
 
 
 def _themes(brief: Mapping[str, Any], numbers: Mapping[str, int]) -> str:

@@ -17,8 +17,10 @@ from urllib.parse import urljoin, urlsplit
 from fairlead.pipeline.sources.feeds import read_time
 
 _READ = 300_000
-"""Characters of a page that are looked at; what a page says of itself stands at its top."""
+_READ_OF_BODY = 20_000
+"""Characters of a page and of its body that are looked at: what a page says of itself stands at its top."""
 _MOST_LD = 200_000
+_HEAD_END = re.compile(r"</head\s*>|<body[\s>]", re.IGNORECASE)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 _ARTICLES = frozenset(
     {"article", "newsarticle", "blogposting", "report", "techarticle", "scholarlyarticle", "webpage", "videoobject"}
@@ -60,7 +62,8 @@ def read_facts(text: str, url: str) -> PageFacts:
     head = _Head()
     with suppress(AssertionError):
         # Python's parser asserts that declarations are well-formed. What stood before such a one is kept.
-        head.feed(text[:_READ])
+        end = _HEAD_END.search(text, 0, _READ)
+        head.feed(text[: end.end() + _READ_OF_BODY if end else _READ_OF_BODY * 3])
     metas = head.metas
     ld = _article_of(head.scripts)
 

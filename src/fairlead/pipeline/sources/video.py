@@ -30,6 +30,8 @@ from fairlead.pipeline.sources.watching import YEAR_SECONDS, choose
 
 _MOST_JSON = 32_000_000
 _MOST_CAPTIONS = 20_000_000
+_MOST_RECENT = 32
+_FRESH_SECONDS = 300.0
 _QUIET = (
     "--ignore-config --no-plugin-dirs --no-cache-dir --no-cookies --no-cookies-from-browser --no-exec "
     "--no-progress --no-warnings --color no_color --no-update --socket-timeout 15 --retries 2 --extractor-retries 1"
@@ -61,6 +63,16 @@ class VideoOptions(NamedTuple):
     media_seconds: float = 1_800.0
     most_media_bytes: int = 1_000_000_000
     oldest_seconds: float = YEAR_SECONDS
+
+
+class _Asked(NamedTuple):
+    until: float
+    record: Record
+    captions: Mapping[str, Any]
+
+
+def _holds_several(info: Mapping[str, Any]) -> bool:
+    return info.get("_type") in ("playlist", "multi_video") or isinstance(info.get("entries"), list)
 
 
 def find_program() -> tuple[str, ...]:
@@ -97,7 +109,7 @@ class VideoSource:
         self._clock = clock
         self._options = options
         self._program = tuple(program) if program is not None else None
-        self._captions: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._recent: OrderedDict[str, _Asked] = OrderedDict()
 
     def accepts(self, address: str) -> bool:
         if not address.lower().startswith(("http://", "https://")):
@@ -110,29 +122,25 @@ class VideoSource:
     async def discover(self, address: str, position: Position = START, limit: int = 50) -> Discovery:
         # Two lists are asked for at most: a short one, and a long one when what was seen last is not in it.
         for most in (limit * 2, limit * 20):
-            info = await self._ask(listing_address(address), "--flat-playlist", "--playlist-items", f"1:{most}")
+            # Lists of YouTube say "3 months ago" only; near enough to leave out what is years old.
+            dates = ("--extractor-args", "youtubetab:approximate_date")
+            words = ("--flat-playlist", *dates, "--playlist-items", f"1:{most}")
+            info = await self._ask(listing_address(address), *words)
             listed = list(found_of(info, address))
+            if not _holds_several(info):
+                # An item finds itself, and what was said of it is what its record is made from in a moment.
+                self._remember(address, info)
             known = any(item.external_id == position.last_seen for item in listed)
             if known or not position.last_seen or len(listed) < most:
                 break
         return choose(listed, position, limit=limit, now=self._clock.now(), oldest_seconds=self._options.oldest_seconds)
 
     async def metadata(self, address: str) -> Record:
-        info = await self._ask(address, "--no-playlist")
-        if info.get("_type") in ("playlist", "multi_video"):
-            raise InvalidInputError(
-                f"{shown(address)} holds several videos.", remedy="Ingest or watch it as a whole.", field="address"
-            )
-        record = record_of(info, self.name, address)
-        self._captions[address] = captions_of(info)
-        while len(self._captions) > 64:
-            self._captions.popitem(last=False)
-        return record
+        return (await self._asked(address)).record
 
     async def transcript(self, address: str, record: Record) -> Transcript | None:
-        if address not in self._captions:
-            await self.metadata(address)
-        chosen = choose_captions(self._captions[address], record.language, self._options.languages)
+        asked = await self._asked(address)
+        chosen = choose_captions(asked.captions, record.language, self._options.languages)
         if chosen is None:
             return None
         if chosen.data:
@@ -161,6 +169,27 @@ class VideoSource:
                 remedy="Raise most_media_bytes in sources.toml, or use its captions.",
             )
         return max(new, key=lambda path: path.stat().st_size)
+
+    # ── what was said a moment ago ───────────────────────────────────────────────────────────────────────────
+
+    async def _asked(self, address: str) -> _Asked:
+        known = self._recent.get(address)
+        if known is not None and known.until > self._clock.monotonic():
+            return known
+        info = await self._ask(address, "--no-playlist")
+        if _holds_several(info):
+            raise InvalidInputError(
+                f"{shown(address)} holds several videos.", remedy="Ingest or watch it as a whole.", field="address"
+            )
+        return self._remember(address, info)
+
+    def _remember(self, address: str, info: Mapping[str, Any]) -> _Asked:
+        until = self._clock.monotonic() + _FRESH_SECONDS
+        asked = self._recent[address] = _Asked(until, record_of(info, self.name, address), captions_of(info))
+        self._recent.move_to_end(address)
+        while len(self._recent) > _MOST_RECENT:
+            self._recent.popitem(last=False)
+        return asked
 
     # ── the program ──────────────────────────────────────────────────────────────────────────────────────────
 

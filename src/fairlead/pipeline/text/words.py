@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from pathlib import Path
 
 from fairlead.pipeline.text.wordset import word_set
 
@@ -111,6 +112,19 @@ def fold(word: str) -> str:
 def words_of(text: str) -> list[str]:
     """The tokens of ``text`` in order, as they are written."""
     return WORD.findall(text)
+
+
+@lru_cache(maxsize=1)
+def verb_forms() -> dict[str, str]:
+    """Words that are finite verbs more often than anything else -> ``third person``, ``base`` or ``past``."""
+    found: dict[str, str] = {}
+    form = ""
+    for line in (Path(__file__).parent / "verbs.txt").read_text(encoding="ascii").splitlines():
+        if line.startswith("["):
+            form = line.strip("[]")
+        elif not line.startswith("#"):
+            found.update(dict.fromkeys(line.split(), form))
+    return found
 
 
 @lru_cache(maxsize=65536)

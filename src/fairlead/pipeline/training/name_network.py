@@ -69,10 +69,14 @@ class Task:
 
 
 class Batch(NamedTuple):
-    """Sentences side by side, padded: rows of ``states`` and ``features`` are sentence by sentence."""
+    """Sentences side by side, padded: rows of ``states`` and ``features`` are sentence by sentence.
+
+    ``features`` has a column for each feature that occurs here; ``rows`` are their places among all.
+    """
 
     states: Floats
     features: Any
+    rows: NDArray[np.intp]
     gold: NDArray[np.intp]
     lengths: NDArray[np.intp]
     mask: Floats
@@ -96,7 +100,7 @@ def train(tasks: dict[str, Task], plan: Plan) -> NameNetwork:
             done += 1
             batch = _gather(tasks[name], chosen, mean, spread)
             gradients = _gradients(arrays, batch, name, plan, random)
-            steps.take(gradients, plan.rate * min(1.0, done / 200) * max(0.0, 1 - done / total))
+            steps.take(gradients, batch.rows, plan.rate * min(1.0, done / 200) * max(0.0, 1 - done / total))
     return _finished(arrays, columns, mean, spread, {name: task.labels for name, task in tasks.items()}, plan)
 
 
@@ -200,7 +204,10 @@ def _gather(task: Task, chosen: Sequence[int], mean: Floats, spread: Floats) -> 
         mask[row, : lengths[row]] = 1
     flat = places.ravel()
     states = (task.states[flat].astype(np.float32) - mean) / spread * mask.reshape(-1, 1)
-    return Batch(states, task.features[flat], gold, lengths, mask)
+    features = task.features[flat]
+    rows, places_here = np.unique(features.indices, return_inverse=True)
+    here = type(features)((features.data, places_here, features.indptr), shape=(len(flat), len(rows)))
+    return Batch(states, here, rows, gold, lengths, mask)
 
 
 def _dropped(values: Floats, share: float, random: np.random.Generator) -> Floats:
@@ -213,9 +220,9 @@ def _gradients(arrays: Arrays, batch: Batch, name: str, plan: Plan, random: np.r
     count, longest = batch.gold.shape
     mask = batch.mask.reshape(-1, 1)
     states = batch.states * _dropped(batch.states, plan.drop_states, random)
-    features = batch.features.copy()
+    features = batch.features
     features.data *= _dropped(features.data, plan.drop_features, random)
-    first = states @ arrays["states"] + features @ arrays["embedded"] + arrays["bias"]
+    first = states @ arrays["states"] + features @ arrays["embedded"][batch.rows] + arrays["bias"]
     keep_first = _dropped(first, plan.drop_hidden, random) * (first > 0)
     hidden = first * keep_first
     around = _around((hidden * mask).reshape(count, longest, -1))
@@ -308,7 +315,11 @@ def _log_sum(values: Floats, axis: int) -> Floats:
 
 
 class Steps:
-    """Adam over named arrays, which it changes in place; an array that a batch says nothing of stays as it is."""
+    """Adam over named arrays, which it changes in place.
+
+    What a batch says nothing of stays as it is: the heads of other sets, and the rows of ``embedded`` of features that
+    do not occur in it.
+    """
 
     def __init__(self, arrays: Arrays, plan: Plan) -> None:
         self._arrays = arrays
@@ -317,23 +328,19 @@ class Steps:
         self._square = {name: np.zeros_like(array) for name, array in arrays.items()}
         self._count: Counter[str] = Counter()
 
-    def take(self, gradients: Arrays, rate: float) -> None:
+    def take(self, gradients: Arrays, rows: NDArray[np.intp], rate: float) -> None:
         for name, gradient in gradients.items():
             self._count[name] += 1
-            count, mean, square = self._count[name], self._mean[name], self._square[name]
-            mean *= np.float32(0.9)
-            mean += np.float32(0.1) * gradient
-            square *= np.float32(0.999)
-            square += np.float32(0.001) * np.square(gradient)
-            change = np.sqrt(square)
-            change *= np.float32((1 - 0.999**count) ** -0.5)
-            change += np.float32(1e-8)
-            np.divide(mean, change, out=change)
-            change *= np.float32(rate / (1 - 0.9**count))
-            array = self._arrays[name]
+            place: Any = rows if name == "embedded" else slice(None)
+            mean = self._mean[name][place] * np.float32(0.9) + np.float32(0.1) * gradient
+            square = self._square[name][place] * np.float32(0.999) + np.float32(0.001) * np.square(gradient)
+            self._mean[name][place], self._square[name][place] = mean, square
+            count = self._count[name]
+            change = mean / (np.sqrt(square) * np.float32((1 - 0.999**count) ** -0.5) + np.float32(1e-8))
+            array = self._arrays[name][place]
             if array.ndim == 2 and not name.endswith("moves"):
-                array *= np.float32(1 - rate * self._decay)
-            array -= change
+                array = array * np.float32(1 - rate * self._decay)
+            self._arrays[name][place] = array - change * np.float32(rate / (1 - 0.9**count))
 
 
 def _finished(

@@ -145,7 +145,7 @@ class TaskHandler(RequestHandler):
         tenant = str(caller.tenant)
         with use_tenant(caller.tenant):
             name = self._skill(params, context)
-            workflow = self._lead.runtime.workflow_of(self._lead.agents.resolve(name))
+            workflow = self._lead.runtime.plans.workflow_of(self._lead.agents.resolve(name))
         inputs = tasks.inputs_of(message, workflow.inputs)
         # The message's id makes a repetition the same task, and is known before there is a run to keep it with.
         key = f"{caller.id}/a2a/{message.message_id}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fairlead.tickets.fields import PRIORITIES
 from fairlead.tickets.interchange.kept import Document, Lens, Record
 from fairlead.tickets.interchange.words import (
-    PRIORITY_RANKS,
     day,
     finished,
     line,
@@ -46,7 +46,7 @@ def to_record(document: Document) -> Record:
         "title": title(document.get("title")),
         "description": text(document.get("description")),
         "status": _STATUSES.get(str(document.get("status", "open")), "open"),
-        "priority": PRIORITY_RANKS[min(priority, 3)] if isinstance(priority, int) and priority >= 0 else "medium",
+        "priority": PRIORITIES[min(priority, 3)] if isinstance(priority, int) and priority >= 0 else "medium",
         "type": word(document.get("issue_type"), "task"),
         "assignee": line(document.get("assignee")),
         "reporter": line(document.get("created_by")),
@@ -125,7 +125,7 @@ def to_document(record: Record) -> Document:
         "description": record.get("description"),
         **_long_texts(record),
         "status": _BACK[record.get("status", "open")],
-        "priority": PRIORITY_RANKS.index(record.get("priority", "medium")),
+        "priority": PRIORITIES.index(record.get("priority", "medium")),
         "issue_type": record.get("type", "task"),
         "assignee": record.get("assignee"),
         "created_by": record.get("reporter"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fairlead.tickets.fields import TICKET_STATUSES
+from fairlead.tickets.fields import PRIORITIES, TICKET_STATUSES
 from fairlead.tickets.interchange.kept import Record
 
-_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _HEADINGS = {
     "in-progress": "In progress",
     "blocked": "Blocked",
@@ -19,7 +18,7 @@ _HEADINGS = {
 
 def order(record: Record) -> tuple[int, str, str]:
     """Most urgent first, then oldest."""
-    return _RANK.get(record.get("priority", "medium"), 2), record.get("created_at", ""), record["id"]
+    return PRIORITIES.index(record.get("priority", "medium")), record.get("created_at", ""), record["id"]
 
 
 def render(records: Sequence[Record], title: str, *, full: bool = True) -> str:

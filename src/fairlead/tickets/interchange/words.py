@@ -7,8 +7,6 @@ from typing import Any
 
 from fairlead.tickets.fields import FINISHED_STATUSES
 
-PRIORITY_RANKS = ("critical", "high", "medium", "low")
-
 
 def moment(text: Any) -> str | None:
     """RFC 3339 in UTC with milliseconds for any ISO 8601 time; None for what is no time.

@@ -87,9 +87,23 @@ class Watch(TypedDict):
     created: str
 
 
+class Submitted(Job):
+    """``known`` says that the same was waiting or in progress already."""
+
+    known: bool
+
+
+class Ingested(TypedDict):
+    """What was accepted; each job can be followed by its id, all of them by the batch."""
+
+    batch: str
+    jobs: list[Submitted]
+
+
 ANSWERS: Mapping[str, Any] = {
     "watch.list": Items[Watch],
     "watch.remove": Watch,
+    "ingest": Ingested,
     "jobs.list": Jobs,
     "jobs.show": Job,
     "jobs.retry": Retried,

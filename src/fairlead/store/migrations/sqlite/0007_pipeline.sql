@@ -30,7 +30,9 @@ CREATE TABLE pipeline_jobs (
 );
 -- The rule that a source submitted fifty times at once is one piece of work.
 CREATE UNIQUE INDEX pipeline_jobs_once ON pipeline_jobs (tenant, key) WHERE status IN ('pending', 'running');
-CREATE INDEX pipeline_jobs_due ON pipeline_jobs (priority DESC, id) WHERE status = 'pending';
+CREATE INDEX pipeline_jobs_due ON pipeline_jobs (tenant, priority DESC, id) WHERE status = 'pending';
+CREATE INDEX pipeline_jobs_soonest ON pipeline_jobs (scheduled_at) WHERE status = 'pending';
+CREATE INDEX pipeline_jobs_soonest_of ON pipeline_jobs (tenant, scheduled_at) WHERE status = 'pending';
 CREATE INDEX pipeline_jobs_running ON pipeline_jobs (owner) WHERE status = 'running';
 CREATE INDEX pipeline_jobs_by_tenant ON pipeline_jobs (tenant, id);
 CREATE INDEX pipeline_jobs_by_batch ON pipeline_jobs (tenant, batch);
