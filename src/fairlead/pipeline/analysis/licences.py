@@ -39,10 +39,22 @@ _HOLDER = re.compile(
 _APACHE_ONLY = re.compile(r"\[(?:yyyy|name of copyright owner)\]")
 
 
+def _with_headings(document: Document) -> str:
+    """The text with each heading before what it stands over: a licence's name is often one."""
+    parts: list[str] = []
+    heading = ""
+    for segment in document.segments:
+        if segment.heading != heading:
+            heading = segment.heading
+            parts.append(heading)
+        parts.append(segment.text)
+    return "\n".join(parts)
+
+
 def identify_licence(document: Document) -> tuple[str, list[str]]:
     """The SPDX identifier (of the first licence in a file that holds several) and up to three holders."""
     text = document.text
-    low = " ".join(text.lower().split())
+    low = " ".join(_with_headings(document).lower().split())
     found = [(low.find(phrases[0]), name) for name, phrases in _PHRASES if all(phrase in low for phrase in phrases)]
     name = min(found, key=lambda pair: pair[0])[1] if found else ""
     holders: list[str] = []
