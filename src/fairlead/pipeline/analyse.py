@@ -181,7 +181,8 @@ def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> l
     found: list[tuple[float, int, dict[str, Any]]] = []
     for sentence in reading.sentences:
         if sentence.quality >= 0.3:
-            worth, reasons = check_worthiness(sentence.text)
+            spoken = reading.segment_of(sentence).kind == "turn"
+            worth, reasons = check_worthiness(sentence.text, spoken=spoken)
             if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
                 found.append((-worth, sentence.start, _claim(shaped(sentence), worth, reasons)))
     return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]

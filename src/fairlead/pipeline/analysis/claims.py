@@ -77,27 +77,35 @@ BIAS = -2.23
 """What ``python -m fairlead.pipeline.training.claims`` prints: a weight for each number of :func:`signs_in`."""
 
 _FEWEST_WORDS = 5
+_LONGEST_SPOKEN = 200
+_LONGEST_WRITTEN = 20
 _NAMES = -2
 """Where the names are among the numbers of :func:`signs_in`."""
 
 
-def signs_in(text: str) -> list[float]:
-    """What the weights are for: each sign, the logarithm of the length, names, and whether ``I`` or ``we`` speak."""
+def signs_in(text: str, longest: int = _LONGEST_SPOKEN) -> list[float]:
+    """What the weights are for: each sign, the logarithm of the length, names, and whether ``I`` or ``we`` speak.
+
+    ``longest`` is how many words count for the length.
+    """
     words = _WORD.findall(text)
     names = sum(word[0].isupper() and word != "I" for word in words[1:])
     return [
         *(1.0 if sign.pattern.search(text) else 0.0 for sign in SIGNS),
-        math.log1p(len(words)),
+        math.log1p(min(len(words), longest)),
         min(names, 4) / 4,
         1.0 if _FIRST_PERSON.match(text) else 0.0,
     ]
 
 
-def check_worthiness(text: str) -> tuple[float, list[str]]:
-    """How much a sentence is worth checking, 0 to 1, and the signs that speak for it."""
+def check_worthiness(text: str, *, spoken: bool = True) -> tuple[float, list[str]]:
+    """How much a sentence is worth checking, 0 to 1, and the signs that speak for it.
+
+    In debates the long sentences are those that argue with facts; in writing length says less, so it counts for less.
+    """
     if len(_WORD.findall(text)) < _FEWEST_WORDS:
         return 0.0, []
-    found = signs_in(text)
+    found = signs_in(text, _LONGEST_SPOKEN if spoken else _LONGEST_WRITTEN)
     total = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, found, strict=True))
     reasons = [sign.name for sign, value, weight in zip(SIGNS, found, WEIGHTS, strict=False) if value and weight > 0]
     if found[_NAMES] and WEIGHTS[_NAMES] > 0:

@@ -3,9 +3,9 @@
     python -m fairlead.pipeline.training.claims
 
 The sets of check-worthy sentences that exist are for research only. So 80 claims and 100 other sentences were written
-in the manner of public debate (``claims_examples.txt``), and a logistic regression over the signs is fitted to them. The
-strength of its penalty is chosen by cross-validation among them: the strongest whose average precision is within a
-hundredth of the best. Prints what ``analysis/claims.py`` holds; needs scikit-learn (extra ``train``).
+in the manner of public debate (``claims_examples.txt``), and a logistic regression over the signs is fitted to them.
+The strength of its penalty is chosen by cross-validation among them: the strongest whose average precision is within
+a hundredth of the best. Prints what ``analysis/claims.py`` holds; needs scikit-learn (extra ``train``).
 """
 
 from __future__ import annotations
