@@ -117,7 +117,7 @@ def _mentions(reading: Reading, tagger: Tagger) -> Iterator[Mention]:
                     name, found.type, one.sentence.start + found.start, one.sentence.start + found.end,
                     found.confidence, tagger.version,
                 )
-                for found, name in _believed(one, next(tagged), inner, technical)
+                for found, name in _believed(one, next(tagged), inner, technical, tagger.alone)
             ]  # fmt: skip
             yield from _joined(one.ruled, said)
         else:
@@ -140,7 +140,9 @@ def _by_rules(sentence: Sentence, inner: frozenset[str]) -> _Judged:
     return _Judged(sentence, fixed, ruled, opening or any(mention.confidence < _SURE for mention in ruled))
 
 
-def _believed(one: _Judged, names: list[Name], inner: frozenset[str], technical: bool) -> Iterator[tuple[Name, str]]:
+def _believed(
+    one: _Judged, names: list[Name], inner: frozenset[str], technical: bool, alone: float | None
+) -> Iterator[tuple[Name, str]]:
     """The tagger's names that are kept beside what the rules are sure of, each with how it is written."""
     sentence = one.sentence
     taken = {i for m in one.ruled if m.confidence >= _SURE for i in range(m.start, m.end)}
@@ -149,7 +151,8 @@ def _believed(one: _Judged, names: list[Name], inner: frozenset[str], technical:
         place = range(sentence.start + found.start, sentence.start + found.end)
         if found.confidence < _LEAST or not taken.isdisjoint(place) or not _is_name(name):
             continue
-        if _supported(name, found, sentence.text, inner, technical):
+        sure = alone is not None and found.confidence >= alone and not technical
+        if sure or _supported(name, found, sentence.text, inner, technical):
             yield found, ALIASES.get(name, name)
 
 

@@ -39,9 +39,14 @@ class Name(NamedTuple):
 
 
 class Tagger(Protocol):
-    """What finds names. ``version`` is said with each of them."""
+    """What finds names. ``version`` is said with each of them.
+
+    From the confidence ``alone`` on, a name in prose (not in a manual) needs no list and no form to speak for it too;
+    None when it always does.
+    """
 
     version: str
+    alone: float | None
 
     def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
         """The names in each sentence; the sentences are in the order of their document."""
@@ -52,6 +57,7 @@ class WordTagger:
     """The tagger that looks at words alone; it needs nothing but what is always installed."""
 
     version = VERSION
+    alone: float | None = None
 
     def find(self, sentences: Sequence[str], style: str = "clean") -> list[list[Name]]:
         return [find_names(text, style) for text in sentences]

@@ -28,6 +28,7 @@ class EncodedTagger:
     """
 
     version = VERSION
+    alone: float | None = 0.85
 
     def __init__(self, cache: Path, *, weights: Path | None = None, model: Path = MODEL, threads: int = 2) -> None:
         self._cache = cache

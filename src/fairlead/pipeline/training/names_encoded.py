@@ -30,6 +30,9 @@ PLAN = Plan(layers=(1, 3), epochs=8, rate=4e-3, batch=400, least=5)
 MEMBERS = 3
 """How many networks, from different random starts, are joined into one."""
 
+FEATURES = 10_000
+"""How many features of words the file keeps."""
+
 FILES = {name: (style, files) for name, (style, files) in SETS.items()} | {
     "wnut17": ("noisy", ("ner-wnut17/train.conll.xz",))
 }
@@ -92,16 +95,29 @@ def biased(network: NameNetwork, head: str, bias: float) -> NameNetwork:
     return network._replace(heads={**network.heads, head: held._replace(bias=changed)})
 
 
+def pruned(network: NameNetwork, tasks: Sequence[Task], most: int) -> NameNetwork:
+    """The network with the ``most`` features that change most of what it was trained on, by frequency and size."""
+    every = np.concatenate([row for task in tasks for row in task.keys])
+    columns, counts = np.unique(every, return_counts=True)
+    often = counts[np.searchsorted(columns, network.columns)]
+    weight = np.square(network.embedded).sum(axis=1) * often
+    kept = np.sort(np.argsort(-weight, kind="stable")[:most])
+    return network._replace(columns=network.columns[kept], embedded=network.embedded[kept])
+
+
 def train_joined(tasks: dict[str, Task]) -> NameNetwork:
     return NameNetwork.joined([train(tasks, PLAN._replace(seed=seed)) for seed in range(MEMBERS)])
 
 
-def train_shipped(states: States) -> NameNetwork:
-    network = train_joined(read_tasks(states))
+def train_shipped(states: States, path: Path) -> None:
+    """Writes the network to ``path``; its features are chosen as they are read from a file, already rounded."""
+    tasks = read_tasks(states)
+    network = train_joined(tasks)
     dev, _ = states.task("noisy", ["ner-wnut17/dev.conll"], None)
     network = biased(network, "wnut17", best_bias(network, dev, "wnut17"))
     kept = {head for head, _ in STYLES.values()}
-    return network._replace(heads={name: head for name, head in network.heads.items() if name in kept})
+    network._replace(heads={name: head for name, head in network.heads.items() if name in kept}).save(path)
+    pruned(NameNetwork.load(path), list(tasks.values()), FEATURES).save(path)
 
 
 def five_folds(states: States) -> tuple[float, float, float]:
@@ -128,7 +144,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "fairlead-names")
     arguments = parser.parse_args()
     states = States(arguments.data, arguments.cache, PLAN.layers)
-    train_shipped(states).save(arguments.out / MODEL.name)
+    train_shipped(states, arguments.out / MODEL.name)
     if arguments.card:
         card = card_of(states, NameNetwork.load(arguments.out / MODEL.name))
         text = json.dumps(card, indent=2) + "\n"
