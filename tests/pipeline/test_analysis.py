@@ -174,8 +174,8 @@ def test_accord_needs_two_voices_and_the_same_matter() -> None:
         ("Apache-2.0", "Apache License Version 2.0, January 2004 http://www.apache.org/licenses/"),
         ("Apache-2.0", "TERMS. License shall mean the terms as defined by Sections 1 through 9 of this document."),
         ("MPL-2.0", "Contributor Version means Covered Software. Or the GNU General Public License, Version 3.0."),
-        ("LGPL-2.1", "By contrast, the GNU General Public License, version 2, is free. This license, the Lesser General "
-                     "Public License, applies here. Either version 2.1 of it."),
+        ("LGPL-2.1", "By contrast, the GNU General Public License, version 2, is free. This license, the "
+                     "Lesser General Public License, applies here. Either version 2.1 of it."),
         ("BSD-3-Clause", "Redistributions of source code must retain it. Neither the name of the holder may be used."),
         ("", "You may use this if you send a postcard to the harbour master."),
     ],

@@ -194,6 +194,13 @@ def test_tools_over_standard_input_and_output(tmp_path: Path) -> None:
             await client.call_tool("memory_add", {"text": text})
             recalled = await client.call_tool("memory_recall", {"query": "lighthouse"})
             assert text in str(recalled.structured_content)
+            taken = (await client.call_tool("ingest", {"text": "The pilot boards at noon."})).structured_content
+            job = {"job": taken["jobs"][0]["id"]}
+            while (found := (await client.call_tool("jobs_show", job)).structured_content)["status"] != "done":
+                assert found["status"] in ("pending", "running"), found
+                await asyncio.sleep(0.1)
+            asked = await client.call_tool("ask", {"question": "When does the pilot board?"})
+            assert asked.structured_content["answered"]
         await asyncio.sleep(0)
 
     run(story())

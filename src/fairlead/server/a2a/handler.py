@@ -123,7 +123,7 @@ class TaskHandler(RequestHandler):
         """Begins a task, or tells one something; answers when it rests unless told to return at once."""
         run = await self._take(params, context)
         if not params.configuration.return_immediately:
-            run = await self._rested(run)
+            run = await self._rested(run, context)
         task = tasks.task_of(run, await self._said(run))
         return apply_history_length(task, params.configuration)
 
@@ -294,7 +294,7 @@ class TaskHandler(RequestHandler):
         yield tasks.task_of(run, said, artifacts=False)
         if stop_at_rest and tasks.waiting_of(run):
             return
-        async with aclosing(self._follow(run, after, call.state["stays"])) as following:
+        async with aclosing(self._follow(run, after, call)) as following:
             async for type_, data, now in following:
                 if RunState(now.state).finished:
                     break
@@ -317,23 +317,24 @@ class TaskHandler(RequestHandler):
             )
         yield pb.TaskStatusUpdateEvent(task_id=run.id, context_id=context, status=tasks.status_of(now, context))
 
-    async def _rested(self, run: RunRow) -> RunRow:
+    async def _rested(self, run: RunRow, call: ServerCallContext) -> RunRow:
         """The run once it has ended, waits for the client, or the server ends."""
         after = await self._newest(run)
         now = await self._lead.runtime.require(run.id, run.tenant)
         if not tasks.waiting_of(now):
-            async with aclosing(self._follow(now, after)) as following:
+            async with aclosing(self._follow(now, after, call)) as following:
                 async for _, _, now in following:
                     if RunState(now.state).finished or tasks.waiting_of(now):
                         break
         return now
 
     async def _follow(
-        self, run: RunRow, after: int, stays: Callable[[], bool] | None = None
+        self, run: RunRow, after: int, call: ServerCallContext
     ) -> AsyncGenerator[tuple[str, Any, RunRow], None]:
         """(type, data, the run) for each event beyond ``after``, until the run's end; nothing after that."""
         if RunState(run.state).finished:
             return
+        stays = call.state["stays"]
         async with aclosing(self._feed.listen(run.tenant, after=after, subject=run.id, stays=stays)) as listening:
             async for lines in listening:
                 for line in lines:
