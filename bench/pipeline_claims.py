@@ -3,9 +3,9 @@
     python bench/pipeline_claims.py            (a learned ranking needs scikit-learn)
 
 The mean over debates of the average precision over all sentences, ties in the order of the text: what the scorer of the
-task computes. The shipped scorer has weights set by hand; the set is for research, so it is measured and nothing that
-ships is trained on it. For comparison a ranking is learned here from two debates at a time and measured on the third,
-then thrown away: the plain sum of standardised scores of
+task computes. The weights of the shipped scorer come from sentences written for this project; the set is for research,
+so it is measured and nothing that ships is fitted to it. For comparison a ranking is learned here from two debates at a
+time and measured on the third, then thrown away: the plain sum of standardised scores of
 
 - two logistic regressions over tf-idf of words and pairs, and of two to five characters within words,
 - one over the signs of the shipped scorer, who speaks, and whether the audience reacts,

@@ -275,7 +275,8 @@ def agent_files() -> str:
     return _page(
         "Agent files",
         "src/fairlead/agents/spec.py",
-        "YAML with the fields of `fairlead.AgentSpec`, read by `fairlead.agents.load_agent_file(path)`. Unknown fields "
+        "YAML with the fields of `fairlead.AgentSpec`, kept for a tenant by `fairlead agent register FILE` and read by "
+        "`fairlead.agents.load_agent_file(path)`. Unknown fields "
         "are refused.",
         *_schema_parts(AgentSpec.model_json_schema(), {"Capability": "Capability"}),
     )

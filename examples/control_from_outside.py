@@ -1,4 +1,4 @@
-"""Two processes: one carries out a run, the other pauses it, gives it a message, and lets it go on.
+"""Two processes: one carries out a run, the other pauses it, lets it go on, and gives it a message.
 
 Prints:
 
@@ -46,9 +46,9 @@ async def control() -> None:
         row = await lead.store.get(run.id)
         assert row is not None
         print(f"{row.state} by {row.pause_cause}")
-        await run.steer("look behind the winch", cause="operator:watch")
         await run.resume(cause="operator:watch")
         print(await run.state())
+        await run.steer("look behind the winch", cause="operator:watch")
         print(f"heard: {(await run.result()).data}")
     finally:
         await lead.close()

@@ -257,7 +257,7 @@ def test_a_request_that_takes_too_long_is_a_timeout_and_tried_again(opened: Open
         await asyncio.sleep(waits.pop(0))
         return ModelResponse(parts=[TextPart("in time")])
 
-    policies: dict[str, Any] = {"timeout": 0.1, "retry": Retry(attempts=2, base=0.0)}
+    policies: dict[str, Any] = {"timeout": 1.0, "retry": Retry(attempts=2, base=0.0)}
     agent = LlmAgent.build("a", model=FunctionModel(answer), **policies)
 
     async def main() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from fairlead.gateway.config import parse_config
 from fairlead.gateway.gateway import Gateway
@@ -24,11 +23,6 @@ from fairlead.testing.stories import Stories
 from tests.gateway.support import HandClock, data_folder
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-# A busy machine is slow, which is no fault of what is tested.
-settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("gateway")
 
 
 @pytest.hookimpl(tryfirst=True)

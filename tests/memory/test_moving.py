@@ -177,6 +177,35 @@ def test_a_target_that_is_gone_costs_no_answer() -> None:
     assert (stage.target_failures, stage.agreement, stage.target_p50) == (1, None, None)
 
 
+async def test_a_target_that_goes_away_while_entries_are_written_costs_no_answer_and_is_filled_anew(
+    database: Database, clock: Any
+) -> None:
+    class Flaky(ExactVectors):
+        down = False
+
+        def apply(self, rows: Any, gone: Any) -> None:
+            if Flaky.down:
+                raise UnavailableError("the server is gone.")
+            super().apply(rows, gone)
+
+    texts = [f"entry {n}" for n in range(40)]
+    embedder = Given(texts, clustered(40, 32, seed=5))
+    memory = Memory(database, clock=clock, embedder=embedder, indexes=IndexPlan(targets={"far": lambda d, n: Flaky(d)}))
+    with use_tenant(make_tenant("acme")):
+        await memory.remember_many([NewEntry(t) for t in texts[:30]])
+        await memory.upkeep.move("far", 100)
+        Flaky.down = True
+        for at in (30, 31):
+            await memory.remember(texts[at])
+            assert (await memory.recall(texts[at]))[0].entry.content == texts[at]
+        Flaky.down = False
+        await memory.remember(texts[32])
+        for at in (3, 30, 31, 32):
+            assert (await memory.recall(texts[at], k=3))[0].entry.content == texts[at]
+        stages = await memory.upkeep.move_report()
+        assert [(s.answered_by_target, s.target_failures) for s in stages] == [(4, 0)]
+
+
 class Given:
     """An embedder that looks vectors up by text."""
 

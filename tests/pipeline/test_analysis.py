@@ -159,6 +159,10 @@ def test_accord_needs_two_voices_and_the_same_matter() -> None:
     agreements, differences = find_pairs([raise_tax, also, fish])
     assert differences == []
     assert {s["speaker"] for s in agreements[0]["statements"]} == {"Anna", "Cora"}
+    dear = said("Anna", "The new carbon tax on coal power plants costs every family $300 a year.")
+    cheap = said("Ben", "The new carbon tax on coal power plants costs every family $40 a year.")
+    agreements, differences = find_pairs([dear, cheap, fish])
+    assert (agreements, differences[0]["figures"]) == ([], "money")
     assert find_pairs([raise_tax, {**not_raise, "speaker": "Anna"}]) == ([], [])
 
 
@@ -168,6 +172,10 @@ def test_accord_needs_two_voices_and_the_same_matter() -> None:
         ("MIT", "MIT License Copyright (c) 2020 Jane Roe Permission is hereby granted, free of charge, to any person. "
                 "The above notice shall be included in all copies or substantial portions of the Software."),
         ("Apache-2.0", "Apache License Version 2.0, January 2004 http://www.apache.org/licenses/"),
+        ("Apache-2.0", "TERMS. License shall mean the terms as defined by Sections 1 through 9 of this document."),
+        ("MPL-2.0", "Contributor Version means Covered Software. Or the GNU General Public License, Version 3.0."),
+        ("LGPL-2.1", "By contrast, the GNU General Public License, version 2, is free. This license, the "
+                     "Lesser General Public License, applies here. Either version 2.1 of it."),
         ("BSD-3-Clause", "Redistributions of source code must retain it. Neither the name of the holder may be used."),
         ("", "You may use this if you send a postcard to the harbour master."),
     ],

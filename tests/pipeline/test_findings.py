@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.pipeline.analyse import analyse
+from fairlead.pipeline.analysis.claims import BIAS, WEIGHTS, check_worthiness
 from fairlead.pipeline.analysis.dates import dates_in
 from fairlead.pipeline.analysis.fallacies import fallacies_in, fallacies_of, patterns
 from fairlead.pipeline.analysis.numerals import ONES, SCALES, TENS, read_words
@@ -23,6 +24,7 @@ from fairlead.pipeline.analysis.questions import questions_of
 from fairlead.pipeline.analysis.sentiment import MODEL_FILE, classify, load_model
 from fairlead.pipeline.documents import Block, Document, place
 from fairlead.pipeline.text.reading import TOKEN, read
+from fairlead.pipeline.training.claims import train
 from tests.pipeline.test_analysis import document_of, turns
 
 FALLACIES = {
@@ -254,6 +256,24 @@ def test_no_text_upsets_the_readers_and_offsets_hold(text: str) -> None:
     for found in (*quantities_in(text), *dates_in(text)):
         assert text[found.start_char : found.end_char] == found.text
     assert read_words("one two") is None
+
+
+# ── claims ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_weights_of_claims_are_those_that_training_gives() -> None:
+    weights, bias = train()
+    assert weights == pytest.approx(WEIGHTS, abs=0.02)
+    assert bias == pytest.approx(BIAS, abs=0.05)
+
+
+def test_claims_rank_above_wishes_questions_and_courtesies() -> None:
+    claim, reasons = check_worthiness("The city said that crime rose by 30 percent in its poorest districts last year.")
+    assert claim > 0.7
+    assert {"quantity", "reported words"} <= set(reasons)
+    for other in ("Thank you all for being here with us.", "What would you do about it?", "We will build ten bridges."):
+        assert check_worthiness(other)[0] < 0.5, other
+    assert check_worthiness("Yes.") == (0.0, [])
 
 
 # ── sentiment ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ from fairlead.errors import (
     UnavailableError,
 )
 from fairlead.events import draft
-from fairlead.pipeline.fetch import Fetcher, FetchLimits, make_rules
+from fairlead.pipeline.fetch import Fetcher, make_rules
 from fairlead.pipeline.publish.discord import parse_webhook, publish
 from fairlead.pipeline.publish.discord_post import (
     MOST_CONTENT,
@@ -214,8 +214,7 @@ def _post(site: Site, ledger: Any, *, payloads: Any = None, again: bool = False)
         slept.append(seconds)
 
     async def run() -> list[Any]:
-        limits = FetchLimits(idle_seconds=0.5)
-        async with Fetcher(clock, random.Random(1), rules=make_rules(["127.0.0.1"]), limits=limits) as fetcher:
+        async with Fetcher(clock, random.Random(1), rules=make_rules(["127.0.0.1"])) as fetcher:
             return await publish(
                 payloads or [{"content": "a"}, {"content": "b"}],
                 parse_webhook(site.url(PATH)),

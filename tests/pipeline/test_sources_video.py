@@ -344,38 +344,37 @@ def test_a_program_gets_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_a_program_may_do(tmp_path: Path, body: str, kind: type[FairleadError]) -> None:
+    # Only what never ends by itself is waited for; a loaded machine may be slow to start a program.
+    seconds = 1.5 if kind is StepTimeoutError else 120.0
     with pytest.raises(FairleadError) as failed:
-        video(lambda source: source.metadata(WATCH), stand_in(tmp_path, body), ask_seconds=1.5)
+        video(lambda source: source.metadata(WATCH), stand_in(tmp_path, body), ask_seconds=seconds)
     assert type(failed.value) is kind and "hunter2" not in str(failed.value)
 
 
-def test_the_whole_group_ends_with_its_time(tmp_path: Path) -> None:
-    """A program that starts another and ignores the polite signals leaves nobody behind."""
+def test_a_program_and_what_it_started_end_when_nobody_waits(tmp_path: Path) -> None:
+    """One that started another and ignores the polite signals leaves nobody behind."""
+    pids = tmp_path / "pids"
     body = f"""
     import signal, subprocess
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(3600)"])
-    open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
+    open({str(tmp_path / "part")!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
+    os.rename({str(tmp_path / "part")!r}, {str(pids)!r})
     time.sleep(3600)
     """
-    with pytest.raises(StepTimeoutError):
-        video(lambda source: source.metadata(WATCH), stand_in(tmp_path, body), ask_seconds=2.0)
-    _assert_gone(int((tmp_path / "pid").read_text("utf-8")))
-
-
-def test_a_program_ends_when_nobody_waits_for_it(tmp_path: Path) -> None:
-    words = stand_in(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(3600)")
+    words = stand_in(tmp_path, body)
 
     async def run() -> None:
-        task = asyncio.ensure_future(run_program([*words, "x"], seconds=60, most_bytes=10))
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text("utf-8"):
+        task = asyncio.ensure_future(run_program([*words, "x"], seconds=600, most_bytes=10))
+        while not pids.exists() and not task.done():
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
 
     asyncio.run(run())
-    _assert_gone(int((tmp_path / "pid").read_text("utf-8")))
+    for pid in pids.read_text("utf-8").split():
+        _assert_gone(int(pid))
 
 
 def _assert_gone(pid: int) -> None:

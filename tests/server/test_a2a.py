@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +328,14 @@ def test_without_the_extra_there_are_no_routes(tmp_path: Path, monkeypatch: pyte
             assert (await served.client("admin").post("/a2a", json={})).status_code == 404
 
     run(story())
+
+
+def test_doctor_says_whether_a2a_can_be_served(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def line() -> dict[str, str]:
+        checks = json.loads(cli("doctor", "--json")[1])["data"]["checks"]
+        return dict(next(check for check in checks if check["name"] == "a2a"))
+
+    assert line()["state"] == "ok"
+    find = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "a2a" else find(name, *rest))
+    assert line()["state"] == "note" and "not installed" in line()["text"]

@@ -123,7 +123,16 @@ def test_tickets_are_batched_imported_and_exported_inline(tmp_path: Path, monkey
             assert (await client.get("/api/ticket/export", params={"path": "/tmp/x"})).status_code == 422
             caller = Caller("key_1", "test", make_tenant("acme"), "operator", ("*",))
             async with Client(make_mcp(served.app.desk, lambda ctx: caller)) as mcp:
-                said = (await mcp.call_tool("batch_run", {"items": [{"title": "Coil the lines"}]})).structured_content
+                names = [tool.name for tool in (await mcp.list_tools()).tools if tool.name.startswith("ticket_")]
+                assert len(names) == 8
+                given = {"verb": "batch.run", "arguments": {"items": [{"title": "Coil the lines"}]}}
+                said = (await mcp.call_tool("ticket_verb", given)).structured_content
                 assert said["success"] and len(said["created_ids"]) == 1
+                found = (await mcp.call_tool("ticket_find", {"what": "search", "words": "coil"})).structured_content
+                assert [item["title"] for item in found["items"]] == ["Coil the lines"]
+                noted = {"what": "comment", "id": found["items"][0]["id"], "text": "aft"}
+                assert not (await mcp.call_tool("ticket_note", noted)).is_error
+                refused = await mcp.call_tool("ticket_note", {"what": "sing"})
+                assert refused.is_error and "comment, journal" in str(refused.structured_content)
 
     run(story())

@@ -127,6 +127,16 @@ def test_a_key_can_be_bound_to_what_it_has_seen(tmp_path: Path) -> None:
             assert seen.status_code == 200, seen.text
             revised = {"ids": [made["id"]], "priority": "low", "if_match": seen.json()["revision"]}
             assert (await client.post("/api/ticket/update", json=revised)).status_code == 200
+            for verb, arguments in (
+                ("batch/update", {"items": [{"id": made["id"], "title": "x"}]}),
+                ("batch/delete", {"items": [made["id"]]}),
+                ("memory/forget", {"tag": ["x"]}),
+                ("memory/add", {"text": "x", "key": "one"}),
+                ("key/revoke", {"key": "key_x"}),
+            ):
+                answer = await client.post(f"/api/{verb}", json=arguments)
+                assert answer.status_code == 428, (verb, answer.text)
+            assert (await client.post("/api/memory", json={"text": "A new thing."})).status_code == 201
             freed = await client.post("/api/key/create", json={"name": "free", "scope": ["*"]})
             assert freed.status_code == 403
             bound = await client.post("/api/key/create", json={"name": "bound", "scope": ["*", IF_MATCH]})

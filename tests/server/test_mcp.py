@@ -19,6 +19,7 @@ from fairlead.server.access import Caller
 from fairlead.server.mcp_server import make_mcp
 from fairlead.tenancy import make_tenant
 from fairlead.verbs import every_verb
+from fairlead.verbs.ticket_tools import TOOLS
 from tests.server.support import GATES, Serving, listening, run, serving
 
 ALL = ("*", "commands:run", "permissions:bypass")
@@ -36,7 +37,12 @@ def test_every_tool_is_a_verb_and_roles_see_their_own(tmp_path: Path) -> None:
             for role in ("viewer", "admin"):
                 async with Client(_server(served, role)) as client:
                     names[role] = {tool.name: tool for tool in (await client.list_tools()).tools}
-            own = {"agents_spawn_parallel", "query_control", "query_list"}
+                    given = {"verb": "ticket.create", "arguments": {"title": "Not by a viewer"}}
+                    refused = await client.call_tool("ticket_verb", given)
+                    assert ("role" in str(refused.structured_content)) == (role == "viewer")
+            board = {tool.name for tool in TOOLS}
+            assert names["viewer"].keys() & board == {"ticket_find", "ticket_show", "ticket_verb"}
+            own = {"agents_spawn_parallel", "query_control", "query_list"} | board
             verbs = {verb.name.replace(".", "_"): verb for verb in every_verb()}
             assert own < names["admin"].keys() and names["admin"].keys() - own <= verbs.keys()
             assert not {"run", "query_control", "agents_spawn_parallel"} & names["viewer"].keys()
@@ -188,6 +194,13 @@ def test_tools_over_standard_input_and_output(tmp_path: Path) -> None:
             await client.call_tool("memory_add", {"text": text})
             recalled = await client.call_tool("memory_recall", {"query": "lighthouse"})
             assert text in str(recalled.structured_content)
+            taken = (await client.call_tool("ingest", {"text": "The pilot boards at noon."})).structured_content
+            job = {"job": taken["jobs"][0]["id"]}
+            while (found := (await client.call_tool("jobs_show", job)).structured_content)["status"] != "done":
+                assert found["status"] in ("pending", "running"), found
+                await asyncio.sleep(0.1)
+            asked = await client.call_tool("ask", {"question": "When does the pilot board?"})
+            assert asked.structured_content["answered"]
         await asyncio.sleep(0)
 
     run(story())

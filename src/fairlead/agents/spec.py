@@ -41,7 +41,9 @@ class AgentSpec(BaseModel):
     max_concurrent_tasks: int = Field(1, ge=1, description="Pieces of work at once.")
     model: str | None = Field(None, description="Model it uses unless the run names another.")
     instructions: str = Field("", description="System prompt of a language-model agent.")
-    tools: tuple[str, ...] = Field((), description="Names of the tools it may use.")
+    tools: tuple[str, ...] = Field(
+        (), description="Tools it may use: names of agents that a program registered, or functions as module:function."
+    )
 
 
 def load_agent_file(path: Path) -> AgentSpec:

@@ -168,13 +168,26 @@ class NamespaceIndex:
                 self.vectors = self._embedded
             return
         target, share = row
+        if isinstance(self.vectors, MovingVectors) and self.vectors.behind:
+            # What it has missed it is told when it is filled anew.
+            self.vectors.close()
+            self.vectors = self._embedded
         if not isinstance(self.vectors, MovingVectors):
-            other = self._make_target(target, facts.dimensions)
-            every = scope.rows("memory_vectors", "seq, scale, data", "model = ?", (facts.model,))
-            there = {int(r[0]) for r in every}
-            other.apply([VectorRow(*r) for r in every], [n for n in other.numbers().tolist() if n not in there])
-            self.vectors = MovingVectors(self._embedded, other)
+            try:
+                self.vectors = MovingVectors(self._embedded, self._filled(scope, facts, target))
+            except UnavailableError as exc:
+                _log.warning("%s The present index answers instead.", exc)
+                return
         self.vectors.set_share(share)
+
+    def _filled(self, scope: Scope, facts: NamespaceRow, target: str) -> VectorIndex:
+        """The index at a target, with what the database has."""
+        assert self._make_target is not None and facts.dimensions is not None
+        other = self._make_target(target, facts.dimensions)
+        every = scope.rows("memory_vectors", "seq, scale, data", "model = ?", (facts.model,))
+        there = {int(r[0]) for r in every}
+        other.apply([VectorRow(*r) for r in every], [n for n in other.numbers().tolist() if n not in there])
+        return other
 
     def _load(self, model: str) -> int:
         """The stamp up to which a saved index knows the vectors; -1 without one."""

@@ -112,13 +112,14 @@ class _Shadow:
 
 class MovingVectors:
     """A :class:`~fairlead.memory.dense.VectorIndex` that is on its way from ``source`` to ``target``; ``timer`` gives
-    seconds."""
+    seconds. Once the target has missed a change it is ``behind``, and asked no more."""
 
     def __init__(
         self, source: VectorIndex, target: VectorIndex, share: int = 0, timer: Callable[[], float] = time.perf_counter
     ) -> None:
         self.source = source
         self.target = target
+        self.behind = False
         self._shadow = _Shadow(share, timer)
 
     def set_share(self, share: int) -> None:
@@ -138,9 +139,15 @@ class MovingVectors:
     def apply(self, rows: Sequence[VectorRow], gone: Iterable[int]) -> None:
         removed = list(gone)
         self.source.apply(rows, removed)
-        self.target.apply(rows, removed)
+        try:
+            self.target.apply(rows, removed)
+        except UnavailableError as exc:
+            self.behind = True
+            _log.warning("%s The present index answers instead.", exc)
 
     def search(self, vector: Any, most: int, allowed: Any = None) -> tuple[Any, Any]:
+        if self.behind:
+            return self.source.search(vector, most, allowed)
         found, _ = self._shadow.ask(
             lambda: self.source.search(vector, most, allowed),
             lambda: self.target.search(vector, most, allowed),

@@ -89,18 +89,21 @@ def matching_spans(text: str, wanted: frozenset[str], most: int = 16) -> tuple[t
     """Where in ``text`` words with one of the ``wanted`` stems stand, as (start, end) character offsets."""
     spans: list[tuple[int, int]] = []
     for match in _WORD.finditer(text):
-        for _, one in _surfaces_and_stems_of(match.group()):
-            if one in wanted:
-                spans.append(match.span())
+        if not wanted.isdisjoint(_stems_of(match.group())):
+            spans.append(match.span())
+            if len(spans) == most:
                 break
-        if len(spans) == most:
-            break
     return tuple(spans)
 
 
 @lru_cache(maxsize=200_000)
 def _surfaces_and_stems_of(raw: str) -> tuple[tuple[str, str], ...]:
     return tuple((surface, _stem(surface)) for surface in _surfaces(raw))
+
+
+@lru_cache(maxsize=200_000)
+def _stems_of(raw: str) -> frozenset[str]:
+    return frozenset(one for _, one in _surfaces_and_stems_of(raw))
 
 
 def _stem(surface: str) -> str:

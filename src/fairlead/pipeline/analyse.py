@@ -45,7 +45,7 @@ _BLOCK_SENTENCES = 6
 _MOST_BLOCKS = 40
 _BLOCK_TERMS = 24
 _CHECK_WORTHY = 0.7
-_PLAINLY_CHECK_WORTHY = 0.85
+_PLAINLY_CHECK_WORTHY = 0.8
 _MOST_CLAIMS = 12
 _DATED_QUALITY = 0.6
 _MOST_MEASURES = 200
@@ -181,7 +181,8 @@ def _claims(reading: Reading, shaped: Callable[[Sentence], dict[str, Any]]) -> l
     found: list[tuple[float, int, dict[str, Any]]] = []
     for sentence in reading.sentences:
         if sentence.quality >= 0.3:
-            worth, reasons = check_worthiness(sentence.text)
+            spoken = reading.segment_of(sentence).kind == "turn"
+            worth, reasons = check_worthiness(sentence.text, spoken=spoken)
             if (worth >= _CHECK_WORTHY and "quantity" in reasons) or worth >= _PLAINLY_CHECK_WORTHY:
                 found.append((-worth, sentence.start, _claim(shaped(sentence), worth, reasons)))
     return [claim for _, _, claim in sorted(found, key=lambda row: row[:2])[:_MOST_CLAIMS]]

@@ -82,6 +82,31 @@ class _TooSlowError(Exception):
     """A reader took nothing for too long. Not a TimeoutError, which is an OSError and read as a lost connection."""
 
 
+def _limited(send: Send) -> Send:
+    async def limited(message: Any) -> None:
+        try:
+            async with asyncio.timeout(SLOWEST_READ):
+                await send(message)
+        except TimeoutError:
+            raise _TooSlowError from None
+
+    return limited
+
+
+class Paced(Response):
+    """Another library's stream, cut off like :class:`PacedResponse`; that library may raise in groups."""
+
+    def __init__(self, stream: Response) -> None:
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._stream(scope, receive, _limited(send))
+        except* (_TooSlowError, ClientDisconnect):
+            # Cut off without the closing chunk, so that the reader sees a broken stream and comes back.
+            pass
+
+
 class PacedResponse(StreamingResponse):
     """A stream that is cut off when its reader takes nothing for too long. It closes ``chunks`` in every case."""
 
@@ -92,15 +117,8 @@ class PacedResponse(StreamingResponse):
         self.headers["x-accel-buffering"] = "no"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def limited(message: Any) -> None:
-            try:
-                async with asyncio.timeout(SLOWEST_READ):
-                    await send(message)
-            except TimeoutError:
-                raise _TooSlowError from None
-
         try:
-            await super().__call__(scope, receive, limited)
+            await super().__call__(scope, receive, _limited(send))
         except (_TooSlowError, ClientDisconnect):
             # Cut off without the closing chunk: the reader sees a broken stream and comes back with its last id.
             return

@@ -10,7 +10,6 @@ from fastapi import Request, Response
 
 from fairlead.errors import InvalidInputError
 from fairlead.memory.exchange import HEADER
-from fairlead.server.access import Caller
 from fairlead.server.answers import PacedResponse, caller_of, json_answer, to_bytes
 from fairlead.server.arguments import check_text, checked, from_query
 from fairlead.server.desk import Desk
@@ -49,16 +48,16 @@ class Carrying:
         verb = self._desk.grant(caller, "memory.export", {}, request.state.request_id)
         given = checked(verb, from_query(verb, request.query_params.multi_items()))
         name, after = given.get("name", "default"), given.get("after", 0)
-        chunks = self._lines(caller, name, after)
+        chunks = self._lines(request, name, after)
         # A name that cannot be one is refused with a status, before the answer has begun.
         first = await anext(chunks)
         return PacedResponse(_led(first, chunks), media_type=LINES)
 
-    async def _lines(self, caller: Caller, name: str, after: int) -> AsyncGenerator[bytes, None]:
-        adopt_tenant(caller.tenant)
+    async def _lines(self, request: Request, name: str, after: int) -> AsyncGenerator[bytes, None]:
+        adopt_tenant(caller_of(request).tenant)
         page = await self._upkeep.export_page(after, _PAGE, name=name)
         yield HEADER.encode() + b"\n" if after == 0 else b""
-        while page:
+        while page and request.state.stays():
             yield b"".join(to_bytes(entry) + b"\n" for entry in page)
             page = await self._upkeep.export_page(page[-1]["cursor"], _PAGE, name=name)
 

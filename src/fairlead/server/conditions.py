@@ -42,6 +42,9 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
 _MAKING = frozenset({"ticket.create", "runs.fork"})
 """Verbs that name one thing and make another."""
 
+_ONLY_MAKING = _MAKING | {"run", "agent.spawn", "epic.create", "backlog.add", "key.create", "model.ask"}
+"""Verbs that leave everything that is there as it is."""
+
 Read = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 """Answers a reading verb for the caller of the request."""
 
@@ -67,11 +70,16 @@ def reading_of(verb: Verb, given: Mapping[str, Any]) -> tuple[str, dict[str, Any
 
 
 def require_condition(caller: Caller, verb: Verb, given: Mapping[str, Any], *, compared: bool) -> None:
-    """:class:`UnconditionalError` for a caller who may change things only as it has seen them, and does not say how."""
-    if IF_MATCH in caller.scopes and can_be_conditional(verb) and not compared and not given.get("if_match"):
+    """:class:`UnconditionalError` for a caller who may change things only as it has seen them, and does not say how.
+
+    Changes that cannot be compared, as those of a whole batch, are refused to it likewise.
+    """
+    if IF_MATCH not in caller.scopes or not verb.changes or compared or given.get("if_match"):
+        return
+    if verb.name not in _ONLY_MAKING and not (verb.name == "memory.add" and not given.get("key")):
         raise UnconditionalError(
             f"this key may call {verb.name} only with If-Match.",
-            remedy="Read the thing first and send its ETag as If-Match.",
+            remedy="Read the thing first and send its ETag as If-Match, with one change of one thing.",
             verb=verb.name,
         )
 

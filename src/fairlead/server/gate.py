@@ -86,7 +86,9 @@ class Gate:
             _require_one_reading(scope)
             address = (scope.get("client") or ("",))[0]
             if not _needs_key(scope):
-                self._door.glance(address)
+                # Whether the process lives costs nothing to say, and must not depend on what others ask.
+                if scope["path"] != "/liveness":
+                    self._door.glance(address)
             else:
                 authorization = header(scope["headers"], b"authorization")
                 caller = self._door.identify(address, authorization)

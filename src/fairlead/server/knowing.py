@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from fairlead.errors import InvalidInputError, NotFoundError
 from fairlead.pipeline.answer import answer
+from fairlead.runtime.graph import Workflow
 from fairlead.runtime.spec import load_template, template_names
 from fairlead.server.access import Caller
 from fairlead.server.desk import Desk
 from fairlead.verbs.memory import lines_of, page_of
+
+
+@cache
+def _shipped() -> Mapping[str, Workflow]:
+    """The workflows that come with the program: they do not change while it runs, and reading them takes long."""
+    return {name: load_template(name) for name in template_names()}
 
 
 class Knowing:
@@ -85,7 +93,7 @@ class Knowing:
 
     async def workflows(self, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
         """The shipped workflows, and those that the server's program registered."""
-        known = {name: load_template(name) for name in template_names()} | self._lead.runtime.plans.workflows
+        known = {**_shipped(), **self._lead.runtime.plans.workflows}
         items = [
             {"name": name, "version": flow.version, "steps": len(flow.nodes), "description": flow.description}
             for name, flow in sorted(known.items())

@@ -11,6 +11,7 @@ from mcp.server.stdio import stdio_server
 from fairlead.app import Fairlead
 from fairlead.server.access import SPECIAL, Caller
 from fairlead.server.factory import open_desk
+from fairlead.server.ingesting import working
 from fairlead.server.mcp_server import make_mcp
 from fairlead.verbs.context import Context
 
@@ -33,7 +34,7 @@ async def _serve(context: Context, register: Callable[[Fairlead], None] | None) 
         if register is not None:
             register(lead)
         lead.recovered, lead.unrecovered = await lead.runtime.recover()
-        async with open_desk(lead) as desk:
+        async with open_desk(lead) as desk, working(lead, lead.settings.shutdown_grace):
             server = make_mcp(desk, lambda ctx: local_caller(lead))
             async with stdio_server() as (read, write):
                 await server.run(read, write, server.create_initialization_options())

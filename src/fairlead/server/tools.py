@@ -19,6 +19,7 @@ from fairlead.server.answers import to_bytes
 from fairlead.server.desk import Desk
 from fairlead.server.document import tool_schemas
 from fairlead.server.problems import problem
+from fairlead.verbs import ticket_tools
 from fairlead.verbs.table import param_schema
 
 _VERBS: Mapping[str, tuple[str, ...]] = {
@@ -43,14 +44,6 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "memory.add": ("text", "name", "source", "tag"),
     "memory.recall": ("query", "name", "k", "tag"),
     "memory.forget": ("id", "name"),
-    "ticket.list": ("status", "label", "assignee", "text", "limit"),
-    "ticket.ready": ("label", "limit"),
-    "ticket.show": ("ids",),
-    "ticket.create": ("title", "body", "priority", "label", "blocked_by"),
-    "ticket.update": ("ids", "status", "priority", "assignee", "comment"),
-    "ticket.claim": ("ids", "next", "agent"),
-    "ticket.close": ("ids", "reason", "commit"),
-    "batch.run": ("items", "atomic", "dry_run"),
     "cost.summary": ("days",),
     "budget.list": (),
     "model.list": (),
@@ -99,6 +92,7 @@ class Tools:
             "query_list": self._queries,
         }
         self.verb_of = {name.replace(".", "_"): name for name in _VERBS}
+        self._of_tickets = {tool.name: tool for tool in ticket_tools.TOOLS}
 
     def listing(self, caller: Caller) -> list[Tool]:
         """The tools that the caller may call."""
@@ -113,7 +107,24 @@ class Tools:
             for name, (verb, text, schema) in _OWN.items()
             if self._may(caller, verb)
         ]
+        tools += [self._of_board(tool) for tool in self._of_tickets.values() if self._may_any(caller, tool)]
         return tools
+
+    def _may_any(self, caller: Caller, tool: ticket_tools.Tool) -> bool:
+        verbs = tool.verbs.values() or (name for name, v in self._desk.verbs.items() if v.noun in ticket_tools.ROOM)
+        return any(self._may(caller, verb) for verb in verbs)
+
+    def _of_board(self, tool: ticket_tools.Tool) -> Tool:
+        verbs = [self._desk.verbs[name] for name in tool.verbs.values()]
+        return Tool(
+            name=tool.name,
+            description=tool.description,
+            input_schema=ticket_tools.schema_of(tool, self._desk.verbs),
+            output_schema=tool_schemas().get(verbs[0].name) if len(verbs) == 1 else None,
+            annotations=ToolAnnotations(
+                read_only_hint=bool(verbs) and not any(verb.changes for verb in verbs), open_world_hint=False
+            ),
+        )
 
     def _may(self, caller: Caller, verb: str) -> bool:
         try:
@@ -151,6 +162,12 @@ class Tools:
                 if outside:
                     raise InvalidInputError(f"{name} has no argument {outside[0]!r}.", remedy="See its schema.")
                 value = await self._desk.call(caller, verb, arguments, request_id)
+            elif name in self._of_tickets:
+                chosen = ticket_tools.choose(name, arguments, self._desk.verbs)
+                if isinstance(chosen, ticket_tools.Chosen):
+                    value = await self._desk.call(caller, chosen.verb, chosen.arguments, request_id)
+                else:
+                    value = chosen
             else:
                 raise NotFoundError(f"there is no tool {name[:100]!r}.", remedy="List the tools.")
         except FairleadError as exc:

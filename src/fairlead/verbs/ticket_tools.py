@@ -1,26 +1,22 @@
 """The tools that a model gets for tickets: eight of them, made from the table of verbs, small enough to be read whole.
 
 A tool offers some verbs and some of their parameters, so its schema is short; ``ticket_verb`` reaches every other verb
-of the room by name, with its parameters told on request. What a tool answers is the JSON of the command line.
+of the room by name, with its parameters told on request. ``verbs`` are those that are offered: a server leaves out what
+is for people at the clone's own machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from fairlead.errors import FairleadError, InvalidInputError
+from fairlead.errors import InvalidInputError
 from fairlead.verbs import load
-from fairlead.verbs.table import Param, Verb, param_schema
-
-if TYPE_CHECKING:
-    from fairlead.verbs.context import Context
+from fairlead.verbs.table import Verb, param_schema
 
 MOST_TOOLS = 8
 MOST_BYTES = 7_000
 ROOM = ("ticket", "epic", "backlog", "requirement", "time", "batch", "index", "cache")
-_LOCAL = ("ticket.init", "ticket.merge-driver", "ticket.hooks", "ticket.migrate")
-"""Verbs for people at the clone's own machine; a model does not get them."""
 
 
 class Tool(NamedTuple):
@@ -102,7 +98,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "ticket_verb",
         "Any other verb on tickets, epics, backlog, requirements and time, such as epic.create, ticket.link or "
-        "batch.run (operations: a list). Without a verb: all of them. With one and help=true: its arguments.",
+        "batch.run (items: a list). Without a verb: all of them. With one and help=true: its arguments.",
         {},
         (),
     ),
@@ -121,23 +117,19 @@ def tool(name: str) -> Tool:
     return found
 
 
-def verb_named(name: str) -> Verb:
-    """A verb of the ticket room that a model may call."""
+def verb_named(name: str, verbs: Mapping[str, Verb]) -> Verb:
+    """A verb of the ticket room among those that are offered; any of its spellings will do."""
     noun, _, word = name.partition(".")
-    found = next((v for v in load(noun) if word == v.verb or word in v.aliases), None) if noun in ROOM else None
-    if found is None or found.name in _LOCAL:
+    meant = next((v.name for v in load(noun) if word == v.verb or word in v.aliases), "") if noun in ROOM else ""
+    if meant not in verbs:
         raise InvalidInputError(
             f"there is no verb {name!r} here.", remedy="Call ticket_verb without a verb for all of them.", field="verb"
         )
-    return found
+    return verbs[meant]
 
 
-def declarations() -> list[dict[str, Any]]:
-    """Name, description and input schema of each tool, as MCP lists them."""
-    return [{"name": t.name, "description": t.description, "inputSchema": _schema(t)} for t in TOOLS]
-
-
-def _schema(entry: Tool) -> dict[str, Any]:
+def schema_of(entry: Tool, verbs: Mapping[str, Verb]) -> dict[str, Any]:
+    """The input schema of a tool, as MCP lists it."""
     if not entry.verbs:
         properties: dict[str, Any] = {
             "verb": {"type": "string"},
@@ -150,146 +142,75 @@ def _schema(entry: Tool) -> dict[str, Any]:
     if entry.chooser:
         properties[entry.chooser] = {"type": "string", "enum": list(entry.verbs)}
         required.append(entry.chooser)
-    verbs = [verb_named(name) for name in entry.verbs.values()]
+    meant = [verbs[name] for name in entry.verbs.values()]
     for name in entry.offers:
-        param = _param(verbs, name)
+        param = next((p for verb in meant for p in verb.params if p.name == name), None)
+        if param is None:
+            # A server does not offer what names a path or a program of its machine.
+            continue
         properties[name] = param_schema(param)
-        if len(verbs) == 1 and param.required:
+        if len(meant) == 1 and param.required:
             required.append(name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _param(verbs: list[Verb], name: str) -> Param:
-    for verb in verbs:
-        for param in verb.params:
-            if param.name == name:
-                return param
-    raise LookupError(f"no verb of {[v.name for v in verbs]} has a parameter {name!r}")
+class Chosen(NamedTuple):
+    """What a call of a tool means: a verb and its arguments, still to be held against the verb's parameters."""
+
+    verb: str
+    arguments: dict[str, Any]
 
 
-def call_tool(context: Context, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Calls a tool and returns the versioned document that the command line prints with ``--json``.
-
-    A refusal is a document of kind ``error`` with code, message and remedy: a model reads it and goes on.
-    """
-    kind = name
-    try:
-        chosen, given = _choice(tool(name), dict(arguments))
-        if isinstance(chosen, dict):
-            return {"schema_version": 1, "kind": name, "data": chosen}
-        kind = chosen.name
-        return {"schema_version": 1, "kind": kind, "data": _invoked(context, chosen, given)}
-    except FairleadError as exc:
-        error = {"code": type(exc).__name__, "message": exc.message, "remedy": exc.remedy, "fields": exc.fields}
-        return {"schema_version": 1, "kind": "error", "error": error}
-
-
-def _invoked(context: Context, verb: Verb, given: dict[str, Any]) -> Any:
-    operations = given.pop("operations", None) if verb.noun == "batch" else None
-    if operations is None:
-        value = verb.invoke(context, checked(verb, given))
-        return {"items": list(value)} if hasattr(value, "__next__") else value
-    import json
-    import tempfile
-
-    # The verb reads its plan from a file; a model gives it in the call.
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        json.dump(operations, file)
-        file.flush()
-        return verb.invoke(context, checked(verb, {**given, "file": file.name}))
-
-
-def _choice(entry: Tool, arguments: dict[str, Any]) -> tuple[Verb | dict[str, Any], dict[str, Any]]:
+def choose(name: str, arguments: Mapping[str, Any], verbs: Mapping[str, Verb]) -> Chosen | dict[str, Any]:
+    """The verb that a call of a tool means, or at once the answer when it asks what there is."""
+    entry, given = tool(name), {n: v for n, v in arguments.items() if v is not None}
     if not entry.verbs:
-        if not arguments.get("verb"):
-            verbs = [v for noun in ROOM for v in load(noun) if v.name not in _LOCAL]
-            return {"verbs": {v.name: v.summary for v in verbs}}, {}
-        verb = verb_named(str(arguments["verb"]))
-        if arguments.get("help"):
-            return {"verb": verb.name, "summary": verb.summary, "arguments": verb.schema()}, {}
-        return verb, dict(arguments.get("arguments") or {})
-    if not entry.chooser:
-        return verb_named(next(iter(entry.verbs.values()))), arguments
-    word = arguments.pop(entry.chooser, None)
-    if word not in entry.verbs:
-        raise InvalidInputError(
-            f"{entry.chooser} is {word!r}.",
-            remedy=f"Use one of {', '.join(entry.verbs)}.",
-            field=entry.chooser,
-            value=word,
-        )
-    return verb_named(entry.verbs[word]), _meant(verb_named(entry.verbs[word]), arguments)
+        if not given.get("verb"):
+            return {"verbs": {v.name: v.summary for v in verbs.values() if v.noun in ROOM}}
+        verb = verb_named(str(given["verb"]), verbs)
+        if given.get("help"):
+            return {"verb": verb.name, "summary": verb.summary, "arguments": verb.schema()}
+        given = dict(given.get("arguments") or {})
+    else:
+        word = given.pop(entry.chooser, None) if entry.chooser else ""
+        if word not in entry.verbs:
+            raise InvalidInputError(
+                f"{entry.chooser} is {word!r}.",
+                remedy=f"Use one of {', '.join(entry.verbs)}.",
+                field=entry.chooser,
+                value=word,
+            )
+        verb = verbs[entry.verbs[word]]
+        given = _renamed(verb, given)
+    for needed in _NEEDED.get(verb.name, ()):
+        if given.get(needed) in (None, "", []):
+            raise InvalidInputError(f"{verb.name} needs {needed!r}.", remedy="Give it.", field=needed)
+    return Chosen(verb.name, _listed(verb, given))
 
 
-def _meant(verb: Verb, arguments: dict[str, Any]) -> dict[str, Any]:
+_NEEDED = {"ticket.comment": ("text",), "time.journal": ("text",)}
+"""What a verb would read from standard input, which a tool does not have."""
+
+
+def _renamed(verb: Verb, arguments: dict[str, Any]) -> dict[str, Any]:
     """One name where the verbs of a tool have several: ``id``, ``ids`` and ``ticket`` stand for each other."""
     known = {p.name for p in verb.params}
     found = {}
     for name, value in arguments.items():
-        if name not in known and name in ("id", "ids", "ticket"):
+        if name not in known and name in _TICKET_NAMES:
             one = value[0] if isinstance(value, list) and value else value
-            name = next((n for n in ("id", "ids", "ticket") if n in known), name)
-            value = [one] if name == "ids" else one
+            name, value = next((n for n in _TICKET_NAMES if n in known), name), one
         found[name] = value
     return found
 
 
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "str": (str,), "path": (str,), "int": (int,), "float": (int, float), "bool": (bool,)
-}  # fmt: skip
+_TICKET_NAMES = ("id", "ids", "ticket")
 
 
-def checked(verb: Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments from outside the command line's parser, held against the verb's parameters."""
-    params = {p.name: p for p in verb.params}
-    found = {}
-    for name, value in arguments.items():
-        if name not in params:
-            import difflib
-
-            near = difflib.get_close_matches(name, params, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(params) or 'none'}."
-            raise InvalidInputError(f"{verb.name} takes no {name!r}.", remedy=remedy, field=name, value=value)
-        if value is not None:
-            found[name] = _fitting(verb, params[name], value)
-    needed = {p.name for p in verb.params if p.required} | _NEEDED.get(verb.name, set())
-    missing = sorted(needed - found.keys())
-    if missing:
-        raise InvalidInputError(f"{verb.name} needs {missing[0]!r}.", remedy="Give it.", field=missing[0])
-    return found
-
-
-_NEEDED = {"ticket.comment": {"text"}}
-"""What a verb would read from standard input, which a tool does not have."""
-
-
-def _fitting(verb: Verb, param: Param, value: Any) -> Any:
-    if param.many:
-        values = value if isinstance(value, list) else [value]
-        return [_fitting_one(verb, param, item) for item in values]
-    return _fitting_one(verb, param, value)
-
-
-def _fitting_one(verb: Verb, param: Param, value: Any) -> Any:
-    if value == "-":
-        raise InvalidInputError(
-            f"{verb.name}: {param.name} is '-', but there is no standard input here.",
-            remedy="Give the text itself.",
-            field=param.name,
-        )
-    kinds = _KINDS.get(param.kind)
-    if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and param.kind != "bool")):
-        raise InvalidInputError(
-            f"{verb.name}: {param.name} is {value!r}, but must be of type {param.kind}.",
-            remedy=param.help,
-            field=param.name,
-            value=value,
-        )
-    if param.choices and value not in param.choices:
-        raise InvalidInputError(
-            f"{verb.name}: {param.name} is {value!r}.",
-            remedy=f"Choose one of {', '.join(param.choices)}.",
-            field=param.name,
-            value=value,
-        )
-    return value
+def _listed(verb: Verb, arguments: dict[str, Any]) -> dict[str, Any]:
+    """One value is taken for a list of one, where a verb takes several: models write it so."""
+    several = {p.name for p in verb.params if p.many}
+    return {
+        name: [value] if name in several and value is not None and not isinstance(value, list) else value
+        for name, value in arguments.items()
+    }

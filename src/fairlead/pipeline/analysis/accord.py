@@ -1,20 +1,21 @@
 """Where voices meet and where they part: pairs of statements on the same matter by different speakers or documents.
 
 Two statements are on the same matter when they share at least two topic terms that are rare among all statements and
-their cosine is high. They part when exactly one of them denies; they meet when neither or both do. Few pairs pass: a
-brief without this section is better than one with an accord that is not real.
+their cosine is high. They part when exactly one of them denies, or when they give different figures of one dimension;
+else they meet. Few pairs pass: a brief without this section is better than one with an accord that is not real.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from fairlead.pipeline.analysis.quantities import quantities_in
 from fairlead.pipeline.text.words import fold, words_of
 
 _DENIAL = re.compile(
@@ -31,6 +32,20 @@ def denies(text: str) -> bool:
     return bool(_DENIAL.search(text))
 
 
+def figures_of(text: str) -> dict[tuple[str, str], set[str]]:
+    """Amounts by dimension and base unit."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for quantity in quantities_in(text):
+        found[quantity.label, quantity.value["base"]].add(quantity.value["amount"])
+    return found
+
+
+def differ_in(one: str, other: str) -> str:
+    """The dimension in which two statements give figures and share none; empty when there is none."""
+    first, second = figures_of(one), figures_of(other)
+    return next((key[0] for key in sorted(first.keys() & second.keys()) if not first[key] & second[key]), "")
+
+
 def voice_of(statement: dict[str, Any]) -> str:
     """Who says it: the speaker, else the document."""
     return str(statement.get("speaker") or statement["document"])
@@ -44,7 +59,9 @@ def _as_written(term: str, text: str) -> str:
 def find_pairs(
     statements: Sequence[dict[str, Any]], most: int = 4
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """``(agreements, differences)``, each ``{about, statements: [a, b], closeness}``."""
+    """``(agreements, differences)``, each ``{about, statements: [a, b], closeness, figures?}``; ``figures`` is the
+    dimension in which the two give different amounts.
+    """
     good = [s for s in statements if s["quality"] >= 0.6 and len(s["terms"]) >= 4][:1200]
     if len({voice_of(s) for s in good}) < 2:
         return [], []
@@ -74,7 +91,8 @@ def find_pairs(
         # A question states nothing, so it neither agrees nor differs.
         if one["text"].endswith("?") or other["text"].endswith("?"):
             continue
-        parted = denies(one["text"]) != denies(other["text"])
+        figures = differ_in(one["text"], other["text"])
+        parted = bool(figures) or denies(one["text"]) != denies(other["text"])
         into = differences if parted else agreements
         alike = into is agreements and close > _SAME
         if alike or (into is differences and (close < _DIFFER or len(shared) < 4)):
@@ -84,6 +102,7 @@ def find_pairs(
                 {
                     "about": [_as_written(term, one["text"]) for term in shared[:3]],
                     "closeness": round(close, 3),
+                    **({"figures": figures} if figures else {}),
                     "statements": [one, other],
                 }
             )

@@ -201,6 +201,6 @@ def _result(item: ItemRow, found: Mapping[str, Any], renewal: Renewal, content: 
         "kept": renewal.kept,
         "removed": renewal.removed,
         "repeated": found["repeated"],
-        "key_phrases": found["key_phrases"][:5],
+        "key_phrases": found["key_phrases"],
         **({"warnings": warnings} if warnings else {}),
     }

@@ -1,7 +1,7 @@
-"""From bytes to what memory will keep: read, take out what is private, analyse, cut into passages, drop repetitions.
+"""From bytes to what memory will keep: read, take out what is private, find names and phrases, cut into passages.
 
-The steps are those of ``content-brief``; here they run one after the other in a process of the pool, so that a text
-crosses the border between processes once.
+The steps are those of ``content-brief``, without those that only a brief shows. They run one after the other in a
+process of the pool, so that a text crosses the border between processes once.
 """
 
 from __future__ import annotations
@@ -10,34 +10,40 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from fairlead.pipeline.analyse import ANALYSIS_VERSION, analyse
 from fairlead.pipeline.analysis.duplicates import resemblance, sketch_of_words
-from fairlead.pipeline.documents import Document, checksum
+from fairlead.pipeline.analysis.entities import entities_of
+from fairlead.pipeline.analysis.keyphrases import key_phrases
+from fairlead.pipeline.documents import checksum
 from fairlead.pipeline.intake.pool import Task
 from fairlead.pipeline.parsing import parse_bytes
 from fairlead.pipeline.passages import passages
 from fairlead.pipeline.privacy import redact_segments
 from fairlead.pipeline.sources import DocumentRef, read_bytes
+from fairlead.pipeline.text.reading import read
 from fairlead.pipeline.text.words import words_of
+
+VERSION = 1
+"""Raised when the same bytes would give other passages or names, so that what is held is understood anew."""
 
 SAME = 0.9
 """Resemblance from which two passages of one document say the same."""
 
 _MOST_ENTITIES = 12
+_MOST_PHRASES = 5
 _MOST_RELATED = 5
 _SKETCH_PROBES = 8
 
 
 def fingerprint_of(digest: str, *, redact: bool, overlap: int) -> str:
     """Names bytes and how they were understood: the same fingerprint gives the same passages."""
-    return f"{digest}:{ANALYSIS_VERSION}:{'redacted' if redact else 'whole'}:{overlap}"
+    return f"{digest}:{VERSION}:{'redacted' if redact else 'whole'}:{overlap}"
 
 
 def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
     """What the document says, as JSON-able values; ``data`` when it has been fetched, else the reference is read.
 
     ``{unchanged: True, checksum}`` when the fingerprint is known; else ``{document, fingerprint, words, passages,
-    repeated, key_phrases, summary}``. Raises :class:`InvalidInputError` for what cannot be read.
+    repeated, key_phrases}``. Raises :class:`InvalidInputError` for what cannot be read.
     """
     ref, form = DocumentRef.from_dict(dict(task.ref)), task.form
     if data is None:
@@ -49,18 +55,18 @@ def understand(task: Task, data: bytes | None = None) -> dict[str, Any]:
     document = parse_bytes(ref, data, form)
     if task.redact:
         document = redact_segments(document)
-    analysis = analyse(document)
+    reading = read(document)
+    entities = entities_of(reading) if document.kind != "licence" else []
     kept, repeated = without_repetitions(passages(document, overlap=task.overlap))
     facts = document._asdict()
     del facts["segments"]
     return {
         "document": {**facts, "warnings": [*document.warnings]},
         "fingerprint": fingerprint,
-        "words": analysis["counts"]["words"],
-        "passages": named(document, kept, analysis["entities"]),
+        "words": reading.words,
+        "passages": named(kept, entities),
         "repeated": repeated,
-        "key_phrases": [phrase["phrase"] for phrase in analysis["key_phrases"][:12]],
-        "summary": [statement["text"] for statement in analysis["summary"]],
+        "key_phrases": [phrase.phrase for phrase in key_phrases(reading.sentences)[:_MOST_PHRASES]],
     }
 
 
@@ -88,9 +94,7 @@ def without_repetitions(found: Sequence[dict[str, Any]]) -> tuple[list[dict[str,
     return kept, len(found) - len(kept)
 
 
-def named(
-    document: Document, kept: Sequence[dict[str, Any]], entities: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def named(kept: Sequence[dict[str, Any]], entities: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The passages with the ``entities`` that they name and the ``relations`` between these."""
     mentions = sorted((start, entity["name"]) for entity in entities for start, _ in entity["mentions"])
     result, at = [], 0

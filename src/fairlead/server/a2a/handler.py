@@ -123,14 +123,14 @@ class TaskHandler(RequestHandler):
         """Begins a task, or tells one something; answers when it rests unless told to return at once."""
         run = await self._take(params, context)
         if not params.configuration.return_immediately:
-            run = await self._rested(run)
+            run = await self._rested(run, context)
         task = tasks.task_of(run, await self._said(run))
         return apply_history_length(task, params.configuration)
 
     @_streamed
     async def on_message_send_stream(self, params: Any, context: ServerCallContext) -> AsyncGenerator[Any, None]:
         run = await self._take(params, context)
-        async for event in self._told(run, stop_at_rest=True):
+        async for event in self._told(run, context, stop_at_rest=True):
             yield event
 
     async def _take(self, params: Any, context: ServerCallContext) -> RunRow:
@@ -235,7 +235,7 @@ class TaskHandler(RequestHandler):
         run = await self._require(params.id, context, "runs.show")
         if RunState(run.state).finished:
             raise a2a_errors.UnsupportedOperationError(f"the task is {run.state}; get it instead.")
-        async for event in self._told(run, stop_at_rest=False):
+        async for event in self._told(run, context, stop_at_rest=False):
             yield event
 
     @_answered
@@ -285,7 +285,7 @@ class TaskHandler(RequestHandler):
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _told(self, run: RunRow, *, stop_at_rest: bool) -> AsyncGenerator[Any, None]:
+    async def _told(self, run: RunRow, call: ServerCallContext, *, stop_at_rest: bool) -> AsyncGenerator[Any, None]:
         """The task as it is, then its updates, its result and its last state."""
         said = await self._said(run)
         context = tasks.context_of(run, said)
@@ -294,7 +294,7 @@ class TaskHandler(RequestHandler):
         yield tasks.task_of(run, said, artifacts=False)
         if stop_at_rest and tasks.waiting_of(run):
             return
-        async with aclosing(self._follow(run, after)) as following:
+        async with aclosing(self._follow(run, after, call)) as following:
             async for type_, data, now in following:
                 if RunState(now.state).finished:
                     break
@@ -317,22 +317,25 @@ class TaskHandler(RequestHandler):
             )
         yield pb.TaskStatusUpdateEvent(task_id=run.id, context_id=context, status=tasks.status_of(now, context))
 
-    async def _rested(self, run: RunRow) -> RunRow:
+    async def _rested(self, run: RunRow, call: ServerCallContext) -> RunRow:
         """The run once it has ended, waits for the client, or the server ends."""
         after = await self._newest(run)
         now = await self._lead.runtime.require(run.id, run.tenant)
         if not tasks.waiting_of(now):
-            async with aclosing(self._follow(now, after)) as following:
+            async with aclosing(self._follow(now, after, call)) as following:
                 async for _, _, now in following:
                     if RunState(now.state).finished or tasks.waiting_of(now):
                         break
         return now
 
-    async def _follow(self, run: RunRow, after: int) -> AsyncGenerator[tuple[str, Any, RunRow], None]:
+    async def _follow(
+        self, run: RunRow, after: int, call: ServerCallContext
+    ) -> AsyncGenerator[tuple[str, Any, RunRow], None]:
         """(type, data, the run) for each event beyond ``after``, until the run's end; nothing after that."""
         if RunState(run.state).finished:
             return
-        async with aclosing(self._feed.listen(run.tenant, after=after, subject=run.id)) as listening:
+        stays = call.state["stays"]
+        async with aclosing(self._feed.listen(run.tenant, after=after, subject=run.id, stays=stays)) as listening:
             async for lines in listening:
                 for line in lines:
                     now = await self._lead.runtime.require(run.id, run.tenant)

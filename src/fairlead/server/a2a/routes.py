@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from fairlead.errors import ForbiddenError
 from fairlead.server.access import Caller, require_allowed
-from fairlead.server.answers import tagged_answer
+from fairlead.server.answers import Paced, tagged_answer
 from fairlead.server.desk import Desk
 from fairlead.server.feed import Feed
 from fairlead.tenancy import use_tenant
@@ -82,14 +82,12 @@ class _Binding:
 
     async def rpc(self, request: Request) -> Response:
         speaking = await self._speaking()
-        answer: Response = await speaking.rpc.handle_requests(request)
-        return answer
+        return _paced(await speaking.rpc.handle_requests(request))
 
     def rest(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             speaking = await self._speaking()
-            answer: Response = await getattr(speaking.rest, name)(request)
-            return answer
+            return _paced(await getattr(speaking.rest, name)(request))
 
         return endpoint
 
@@ -115,3 +113,7 @@ class _Binding:
         except ForbiddenError:
             return False
         return True
+
+
+def _paced(answer: Response) -> Response:
+    return Paced(answer) if hasattr(answer, "body_iterator") else answer

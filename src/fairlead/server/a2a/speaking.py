@@ -19,6 +19,7 @@ class _Contexts(DefaultServerCallContextBuilder):
     def build(self, request: Request) -> ServerCallContext:
         context = super().build(request)
         context.state["caller"] = request.state.caller
+        context.state["stays"] = request.state.stays
         context.state["agent"] = request.path_params.get("agent")
         context.state["base"] = str(request.base_url).rstrip("/")
         context.state["request"] = request.state.request_id
