@@ -105,7 +105,8 @@ def measure(name: str, cases: Sequence[Any]) -> None:
         print(f"| {name} | {system} | {means[0]:.3f} | {means[1]:.3f} |")
     sizes = sum(len(truth) for _, truth in cases) / len(cases)
     print(
-        f"| | | {sum(counted) / len(counted):.1f} joints found of {sizes:.1f} | {1e3 * spent / len(cases):.0f} ms each |"
+        f"| | | {sum(counted) / len(counted):.1f} joints found of {sizes:.1f} |"
+        f" {1e3 * spent / len(cases):.0f} ms each |"
     )
 
 
