@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fairlead.agents.spec import AgentSpec, Capability
+from fairlead.agents.spec import AgentSpec, Capability, Specified
 from fairlead.runtime.graph import Node, Permission, Retry, Workflow
 from fairlead.runtime.plans import inputs_of
 
 
-class Agent:
+class Agent(Specified):
     """A named function that can be run, be a step of a workflow, and be found by what it can do.
 
     Calling it calls the function; ``retry``, ``timeout``, ``idle_timeout``, ``effect`` and ``permission`` hold when it
@@ -25,25 +25,8 @@ class Agent:
         self.call = call
         self.policies = policies
 
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def agent_name(self) -> str:
-        """The name under which concurrency limits and circuit breakers count its calls."""
-        return self.spec.name
-
-    @property
-    def max_concurrent(self) -> int | None:
-        """How many of its calls may be in progress at once; None leaves it to the settings."""
-        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"Agent({self.name!r})"
 
     def as_workflow(self) -> Workflow:
         """A workflow of this one step, with the function's parameters as inputs."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from fairlead.agents.spec import AgentSpec, parse_agent
+from fairlead.agents.spec import AgentSpec, Specified, parse_agent
 from fairlead.clock import Clock
 from fairlead.errors import ConflictError, NotFoundError
 from fairlead.events import draft
@@ -22,29 +22,12 @@ Make = Callable[[AgentSpec], Any]
 _MOST_MADE = 256
 
 
-class KeptAgent:
+class KeptAgent(Specified):
     """A registered agent by its spec. Calling it calls what is registered under its name at that moment."""
 
     def __init__(self, spec: AgentSpec, kept: KeptAgents) -> None:
         self.spec = spec
         self._kept = kept
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def agent_name(self) -> str:
-        """The name under which concurrency limits and circuit breakers count its calls."""
-        return self.spec.name
-
-    @property
-    def max_concurrent(self) -> int | None:
-        """How many of its calls may be in progress at once; None leaves it to the settings."""
-        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
-
-    def __repr__(self) -> str:
-        return f"KeptAgent({self.name!r})"
 
     async def __call__(self, prompt: Any) -> Any:
         return await self._kept.made(self.name)(prompt)

@@ -46,6 +46,29 @@ class AgentSpec(BaseModel):
     )
 
 
+class Specified:
+    """What every kind of agent says of itself from its spec."""
+
+    spec: AgentSpec
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def agent_name(self) -> str:
+        """The name under which concurrency limits and circuit breakers count its calls."""
+        return self.spec.name
+
+    @property
+    def max_concurrent(self) -> int | None:
+        """How many of its calls may be in progress at once; None leaves it to the settings."""
+        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
 def load_agent_file(path: Path) -> AgentSpec:
     """Reads an agent file; errors name the file, the field, its value and the remedy."""
     try:

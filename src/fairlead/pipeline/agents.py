@@ -29,6 +29,25 @@ def _filed_under(at: int, passage: dict[str, Any]) -> tuple[str, ...]:
     return names_of(passage["title"] if at < _OPENING else "", passage.get("heading") or "")
 
 
+async def _documents_of(paths: list[str], sources: Callable[[], Sources] | None) -> list[dict[str, Any]]:
+    """References to what is to be read; :class:`InvalidInputError` when there is nothing."""
+    from fairlead.pipeline.intake.fetching import is_local
+
+    here = [path for path in paths if is_local(path)]
+    found = [] if paths and not here else await asyncio.to_thread(steps.discover_documents, here or None)
+    if sources is not None:
+        from fairlead.pipeline.intake.elsewhere import discover_elsewhere
+
+        found += await discover_elsewhere([path for path in paths if not is_local(path)], sources())
+    if not found:
+        raise InvalidInputError(
+            f"there is nothing to read in {', '.join(map(repr, paths))}.",
+            remedy="Give URLs, or files or folders with .txt .md .rst .html .json .csv .vtt .srt .pdf or .docx.",
+            field="paths",
+        )
+    return found
+
+
 def content_agents(memory: Memory, home: Path, sources: Callable[[], Sources] | None = None) -> list[Agent]:
     """The agents, over a memory to keep passages in and the folder under which briefs go by default; ``sources`` fetch
     what is not on this machine."""
@@ -36,21 +55,7 @@ def content_agents(memory: Memory, home: Path, sources: Callable[[], Sources] | 
     @agent("content.discover", capabilities=["discover-documents"], agent_type="analyst", max_concurrent_tasks=1)
     async def discover(paths: list[str]) -> list[dict[str, Any]]:
         """Finds the documents to read: files and folders here, pages, feeds and recordings elsewhere."""
-        from fairlead.pipeline.intake.fetching import is_local
-
-        here = [path for path in paths if is_local(path)]
-        found = [] if paths and not here else await asyncio.to_thread(steps.discover_documents, here or None)
-        if sources is not None:
-            from fairlead.pipeline.intake.elsewhere import discover_elsewhere
-
-            found += await discover_elsewhere([path for path in paths if not is_local(path)], sources())
-        if not found:
-            raise InvalidInputError(
-                f"there is nothing to read in {', '.join(map(repr, paths))}.",
-                remedy="Give URLs, or files or folders with .txt .md .rst .html .json .csv .vtt .srt .pdf or .docx.",
-                field="paths",
-            )
-        return found
+        return await _documents_of(paths, sources)
 
     @agent("content.parse", capabilities=["parse-documents"], agent_type="analyst", max_concurrent_tasks=4)
     async def parse(ref: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from fairlead.agents.llm.faults import explain
 from fairlead.agents.llm.models import ResolveModel, resolve_by_gateway, resolve_model
 from fairlead.agents.llm.places import request_key
 from fairlead.agents.llm.tools import as_llm_tool, llm_tool, tool_name
-from fairlead.agents.spec import AgentSpec, Capability
+from fairlead.agents.spec import AgentSpec, Capability, Specified
 from fairlead.errors import InvalidInputError
 from fairlead.gateway.attribution import attribute
 from fairlead.gateway.present import present_gateway
@@ -26,7 +26,7 @@ from fairlead.runtime.graph import REQUIRED, Node, Workflow
 from fairlead.runtime.step import ChildFailedError, StepContext, find_step
 
 
-class LlmAgent:
+class LlmAgent(Specified):
     """A language-model agent that can be run, be a step of a workflow, and be registered.
 
     Wraps a finished :class:`pydantic_ai.Agent`; :meth:`build` and :meth:`from_spec` make one. Inside a step its model
@@ -117,23 +117,6 @@ class LlmAgent:
         made = cls(agent, spec=spec, **options)
         made._any_model = model is None and spec.model is None
         return made
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def agent_name(self) -> str:
-        """The name under which concurrency limits and circuit breakers count its calls."""
-        return self.spec.name
-
-    @property
-    def max_concurrent(self) -> int | None:
-        """How many of its calls may be in progress at once; None leaves it to the settings."""
-        return self.spec.max_concurrent_tasks if "max_concurrent_tasks" in self.spec.model_fields_set else None
-
-    def __repr__(self) -> str:
-        return f"LlmAgent({self.name!r})"
 
     def as_workflow(self) -> Workflow:
         """A workflow of this one step, with the prompt as its input."""

@@ -108,7 +108,7 @@ def _require_own_tenant(context: ServerCallContext) -> None:
         raise NotFoundError("there is nothing for this tenant.", remedy="Leave the tenant out.", field="tenant")
 
 
-class TaskHandler(RequestHandler):
+class RunTasks(RequestHandler):
     """Tasks over a desk. A task's id is its run's; what its client said is kept beside it."""
 
     def __init__(self, desk: Desk, feed: Feed) -> None:
@@ -422,4 +422,4 @@ def _decisions(message: Any, waiting: list[dict[str, Any]]) -> list[dict[str, An
     return [{"step": waiting[0]["key"], "word": "answer", "value": data[0] if data and not text else text}]
 
 
-__all__ = ["TaskHandler"]
+__all__ = ["RunTasks"]

@@ -8,7 +8,7 @@ from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
 from a2a.server.routes.rest_dispatcher import RestDispatcher
 from starlette.requests import Request
 
-from fairlead.server.a2a.handler import TaskHandler
+from fairlead.server.a2a.handler import RunTasks
 from fairlead.server.desk import Desk
 from fairlead.server.feed import Feed
 
@@ -30,6 +30,6 @@ class Speaking:
     """Both bindings; JSON-RPC also answers the methods of version 0.3, such as ``message/send`` and ``tasks/get``."""
 
     def __init__(self, desk: Desk, feed: Feed) -> None:
-        handler = TaskHandler(desk, feed)
+        handler = RunTasks(desk, feed)
         self.rpc = JsonRpcDispatcher(handler, _Contexts(), enable_v0_3_compat=True)
         self.rest = RestDispatcher(handler, _Contexts())
