@@ -222,7 +222,7 @@ def test_model_and_permissions_change_under_way(with_runtime: Run) -> None:
         seen: list[tuple[str | None, str]] = []
 
         async def watcher(ctx: StepContext) -> None:
-            while len(seen) < 2 or seen[-1] == seen[0]:
+            while len(seen) < 2 or seen[-1][1] == seen[0][1]:
                 seen.append((ctx.model, ctx.permission_mode))
                 await asyncio.sleep(0.002)
 
