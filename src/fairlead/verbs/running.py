@@ -8,12 +8,16 @@ import signal
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from fairlead.errors import StateError
+from fairlead.errors import FairleadError, StateError
 from fairlead.verbs.finding import find_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fairlead.app import Fairlead
-    from fairlead.runtime import RunHandle
+    from fairlead.events import Event
+    from fairlead.runtime import Node, RunHandle
+    from fairlead.store.port import RunRow
     from fairlead.verbs.context import Context
 
 Answer = dict[str, Any]
@@ -99,17 +103,14 @@ async def _carry_out(context: Context, begin: Any, agents: list[str], *, recover
 
 async def _follow(context: Context, app: Fairlead, handle: RunHandle, end_by: asyncio.Event) -> Answer:
     row = await app.runtime.require(handle.id)
-    execution = app.runtime.executions.get(handle.id)
-    nodes = execution.plan.workflow.nodes if execution else ()
+    nodes = _nodes_of(app, row)
     follows = {node.name: node.each_of for node in nodes if node.each_of is not None}
     progress: Any = nullcontext()
     if context.interactive:
         from fairlead.observe.progress import RunProgress
 
         progress = RunProgress(handle.id, steps=[node.name for node in nodes], follows=follows)
-        for event in await app.store.events(subject=handle.id, limit=100_000):
-            progress.hear(event)
-        app.bus.subscribe(progress.hear)
+        await _hear_from_the_start(app, handle.id, progress.hear)
     with progress:
         rest = asyncio.create_task(handle.rest())
         ended = asyncio.create_task(end_by.wait())
@@ -131,6 +132,40 @@ async def _follow(context: Context, app: Fairlead, handle: RunHandle, end_by: as
         if not result.success:
             answer |= {"error": result.error, "exit_code": 1}
     return answer
+
+
+def _nodes_of(app: Fairlead, row: RunRow) -> tuple[Node, ...]:
+    """The steps to show. A run may have ended before anybody looks, and its workflow may be another one by now."""
+    execution = app.runtime.executions.get(row.id)
+    if execution is not None:
+        return execution.plan.workflow.nodes
+    try:
+        return app.runtime.plans.of_run(row).workflow.nodes
+    except FairleadError:
+        return ()
+
+
+async def _hear_from_the_start(app: Fairlead, run_id: str, hear: Callable[[Event], None]) -> None:
+    """Tells ``hear`` of every event of the run, history first, then live, none left out and none twice."""
+    early: list[Event] = []
+    live = False
+
+    def listen(event: Event) -> None:
+        if live:
+            hear(event)
+        else:
+            early.append(event)
+
+    app.bus.subscribe(listen)
+    last = 0
+    for event in await app.store.events(subject=run_id, limit=100_000):
+        hear(event)
+        last = event.index
+    # Nothing is awaited from here on, so nothing is published in between.
+    for event in early:
+        if event.subject == run_id and event.index > last:
+            hear(event)
+    live = True
 
 
 async def _finish_recovered(app: Fairlead, end_by: asyncio.Event) -> None:
