@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fairlead.events import Event
+from fairlead.observe.bars import LiveBars
 
 
-class IntakeProgress:
+class IntakeProgress(LiveBars):
     """One bar over all jobs. Give :meth:`hear` to the event bus and states of ``Pace`` to :meth:`update`."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stderr, highlight=False)
+        super().__init__(console)
         self._stages: dict[str, str] = {}
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("taking in", style="bold"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.fields[count]}", justify="right"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
-            console=self.console,
-            transient=False,
-        )
-        self._bar = self._progress.add_task("", total=None, count="", note="")
-
-    def __enter__(self) -> IntakeProgress:
-        if self.console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.console.is_terminal:
-            self._progress.stop()
+        self._bar = self._progress.add_task("taking in", total=None, count="", note="")
 
     def hear(self, event: Event) -> None:
         if event.type == "job.progressed":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TaskID
 
 from fairlead.events import Event
+from fairlead.observe.bars import LiveBars
 
 _MARKS = {
     "run.paused": "paused",
@@ -19,7 +19,7 @@ _MARKS = {
 }
 
 
-class RunProgress:
+class RunProgress(LiveBars):
     """Shows one run. Give :meth:`hear` to the event bus; it takes events of other runs and ignores them.
 
     ``follows`` says which step follows which other one item by item.
@@ -30,35 +30,16 @@ class RunProgress:
     def __init__(
         self, run_id: str, *, steps: list[str], follows: Mapping[str, str] | None = None, console: Console | None = None
     ) -> None:
+        super().__init__(console)
         self.run_id = run_id
-        self.console = console or Console(file=sys.stderr, highlight=False)
         self._bars: dict[str, TaskID] = {}
         self._working: dict[str, set[str]] = {}
         self._done: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._ended: set[str] = set()
         self._follows = dict(follows or {})
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description}", style="bold"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.fields[count]}", justify="right"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
-            console=self.console,
-            transient=False,
-        )
         for step in steps:
             self._bars[step] = self._progress.add_task(step, total=None, start=False, count="", note="")
-
-    def __enter__(self) -> RunProgress:
-        if self.console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.console.is_terminal:
-            self._progress.stop()
 
     def hear(self, event: Event) -> None:
         if event.subject != self.run_id:

@@ -20,7 +20,7 @@ from fairlead.result import ErrorCategory, StepResult
 from fairlead.runtime.commands import check_command, run_command
 from fairlead.runtime.execution import Execution
 from fairlead.runtime.outcome import row_of_result
-from fairlead.runtime.states import PermissionMode, RunState, refuse, sources_of
+from fairlead.runtime.states import PermissionMode, RunState, by_parent, refuse, sources_of
 from fairlead.store.codec import encode
 from fairlead.store.port import UNFINISHED, CommandRow, JournalRow, RunRow
 
@@ -404,11 +404,6 @@ class Control:
 
     def _draft(self, run: RunRow, type_: str, data: Args, cause: str) -> Draft:
         return draft(type_, run.tenant, run.id, data, source="control", cause=cause, time=self.engine.clock.now())
-
-
-def by_parent(run_id: str) -> str:
-    """The cause of what is asked of a run because it was asked of its parent."""
-    return f"run:{run_id}"
 
 
 def _waiting(execution: Execution) -> str | None:

@@ -21,6 +21,7 @@ from fairlead.runtime.ledger import Ledger
 from fairlead.runtime.limits import Limiter
 from fairlead.runtime.outcome import Outcome, Status, result_of_row
 from fairlead.runtime.plan import Plan
+from fairlead.runtime.states import by_parent
 from fairlead.runtime.step import Scope, StepContext, _current
 from fairlead.store.codec import digest, encode, fingerprint
 from fairlead.store.port import JournalRow, RunRow
@@ -364,13 +365,13 @@ class Execution:
             inputs,
             parent=self.run._replace(model=self.model, permission_mode=self.permission_mode),
             idempotency_key=f"{self.run.id}/{key}",
-            cause=f"run:{self.run.id}",
+            cause=by_parent(self.run.id),
             tenant=self._tenant,
         )
         if self.held and child.id in self.engine.executions:
             # The pause came while the child was being stored, and has not seen it.
             with suppress(StateError):
-                await child.pause(f"run:{self.run.id}")
+                await child.pause(by_parent(self.run.id))
         return child
 
     def _hash_inputs(self, number: int, k: int) -> str:

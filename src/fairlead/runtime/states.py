@@ -75,3 +75,8 @@ def refuse(run_id: str, state: str, action: str) -> StateError:
         state=state,
         allowed=list(allowed),
     )
+
+
+def by_parent(run_id: str) -> str:
+    """The cause of what happens to a run because of its parent."""
+    return f"run:{run_id}"

@@ -279,7 +279,3 @@ def namespace_names(reader: Reader, tenant: Tenant) -> list[str]:
     """The names of a tenant's namespaces in one workspace."""
     sql = "SELECT name FROM memory_namespaces WHERE tenant = ? AND workspace = ? ORDER BY name"
     return [str(r[0]) for r in reader.rows(sql, (tenant.tenant_id, tenant.workspace_id))]
-
-
-def by_column(rows: Iterable[EntryRow], column: str) -> Mapping[Any, EntryRow]:
-    return {getattr(row, column): row for row in rows}
